@@ -1,0 +1,3 @@
+from upscaled.cli.main import main
+
+main()

@@ -1,0 +1,183 @@
+"""Every error a user can meet, its exit code, and the command that mends it.
+
+    UpscaledError                      1
+    ├─ UsageError                      2
+    ├─ ConfigError                    78   (EX_CONFIG; the unit does not restart on it)
+    ├─ DaemonNotRunning                3
+    ├─ DaemonAlreadyRunning            1
+    ├─ ControlError                    1
+    ├─ ServiceError                    1
+    ├─ StoreError                      1
+    │  └─ StoreTooNew                  1
+    ├─ ModelError                      1
+    │  ├─ ModelUnknown                 1
+    │  ├─ ModelCorrupt                 1
+    │  ├─ ModelUnsupported             1
+    │  └─ ModelUnavailable            75   (EX_TEMPFAIL; the network may come back)
+    ├─ DeviceError                     1
+    │  ├─ OutOfMemory                  1
+    │  └─ DeviceLost                  75
+    ├─ JobError                        1
+    │  ├─ UnreadableImage              1
+    │  │  └─ TruncatedImage            1
+    │  ├─ UnsupportedImage             1
+    │  ├─ ImageTooLarge                1
+    │  ├─ BadResult                    1
+    │  ├─ SourceChanged                1
+    │  ├─ SourceVanished               1
+    │  ├─ OutputExists                 1
+    │  └─ EnvironmentTrouble          75
+    └─ Interrupted                   130
+
+Only the command line turns these into text and exit codes; everything below raises them.
+"""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    OK = 0
+    ERROR = 1
+    USAGE = 2
+    NOT_RUNNING = 3
+    DEGRADED = 5
+    TEMPFAIL = 75
+    CONFIG = 78
+    INTERRUPTED = 130
+
+
+class UpscaledError(Exception):
+    """Something went wrong that can be foreseen."""
+
+    exit_code: ExitCode = ExitCode.ERROR
+
+    def __init__(self, message: str | None = None, *, hint: str | None = None) -> None:
+        """`hint` names the next command to type or the thing to change."""
+        super().__init__(message or type(self).__doc__)
+        self.hint = hint
+
+    @property
+    def message(self) -> str:
+        return str(self)
+
+
+class UsageError(UpscaledError):
+    """The command was called in a way it does not understand."""
+
+    exit_code = ExitCode.USAGE
+
+
+class ConfigError(UpscaledError):
+    """The configuration cannot be used; nothing was started."""
+
+    exit_code = ExitCode.CONFIG
+
+
+class DaemonNotRunning(UpscaledError):
+    """No daemon answers for this state directory."""
+
+    exit_code = ExitCode.NOT_RUNNING
+
+
+class DaemonAlreadyRunning(UpscaledError):
+    """Another daemon holds the lock of this state directory."""
+
+
+class ControlError(UpscaledError):
+    """The daemon answered with a refusal, or with something that is no answer."""
+
+
+class ServiceError(UpscaledError):
+    """The user instance of systemd is not there, or refused."""
+
+
+class StoreError(UpscaledError):
+    """The job database cannot be used."""
+
+
+class StoreTooNew(StoreError):
+    """The job database was written by a newer version."""
+
+
+class ModelError(UpscaledError):
+    """A model cannot be used."""
+
+
+class ModelUnknown(ModelError):
+    """No model of this name is known, and no file of this name exists."""
+
+
+class ModelCorrupt(ModelError):
+    """A model file is damaged, or is not the file it should be."""
+
+
+class ModelUnsupported(ModelError):
+    """A model file holds a network that cannot upscale images here."""
+
+
+class ModelUnavailable(ModelError):
+    """A model could not be fetched now."""
+
+    exit_code = ExitCode.TEMPFAIL
+
+
+class DeviceError(UpscaledError):
+    """The device cannot be used."""
+
+
+class OutOfMemory(DeviceError):
+    """Not even the smallest tile fits the memory there is."""
+
+
+class DeviceLost(DeviceError):
+    """The device stopped working; the process has to start again."""
+
+    exit_code = ExitCode.TEMPFAIL
+
+
+class JobError(UpscaledError):
+    """One image could not be done; everything else goes on."""
+
+
+class UnreadableImage(JobError):
+    """The file is not an image, or is damaged."""
+
+
+class TruncatedImage(UnreadableImage):
+    """The file ends before its image does; it may still be arriving."""
+
+
+class UnsupportedImage(JobError):
+    """The file is an image of a kind that is not handled."""
+
+
+class ImageTooLarge(JobError):
+    """The image, or its result, is larger than allowed."""
+
+
+class BadResult(JobError):
+    """The network gave no picture (NaN, or one flat colour)."""
+
+
+class SourceChanged(JobError):
+    """The source changed while it was read."""
+
+
+class SourceVanished(JobError):
+    """The source went away before it was read."""
+
+
+class OutputExists(JobError):
+    """A file that is not ours stands where the result should go."""
+
+
+class EnvironmentTrouble(JobError):
+    """The machine stands in the way (disk, permission, mount), not the image."""
+
+    exit_code = ExitCode.TEMPFAIL
+
+
+class Interrupted(UpscaledError):
+    """Asked to stop before the work was finished."""
+
+    exit_code = ExitCode.INTERRUPTED

@@ -1,0 +1,185 @@
+"""The nouns that cross the seams: plain frozen values, no behaviour that has an effect."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+
+class JobState(StrEnum):
+    """`waiting → running → done | failed | cancelled`, and `running → waiting`."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What `stat` says of a file's identity. Cheap to take; a change means new work."""
+
+    device: int
+    inode: int
+    size_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A settled file in an inbox.
+
+    `oddity` says why it can never be an image (a directory, a pipe …); such an arrival is
+    recorded as failed at once, so that a user sees why nothing happens to it.
+    """
+
+    path: Path
+    fingerprint: Fingerprint
+    oddity: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All that decides the bytes of an output: a snapshot taken when a file is queued."""
+
+    model: str
+    """Name in the catalogue, or the absolute path of a model file."""
+    scale: int | None = None
+    """What the rule says the model's scale is; None: whatever the file says."""
+    format: str = "same"
+    quality: int | None = None
+    tile_px: int | None = None
+    """Edge of the input tile; None: found by measurement. It never changes the pixels."""
+    precision: str = "auto"
+
+    def digest(self) -> str:
+        """Hex SHA-256 of what changes pixels; equal recipes give equal outputs."""
+        parts = asdict(self)
+        del parts["tile_px"]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Where a result goes and what becomes of its source."""
+
+    folder: Path
+    name: str = "{stem}_{scale}x.{ext}"
+    collision: str = "number"
+    """`number`: photo_4x-2.png; `replace`: overwrite; `fail`."""
+    on_success: str = "keep"
+    """`keep`, `delete`, `trash` (the desktop's), or `move`."""
+    success_folder: Path | None = None
+    on_failure: str = "keep"
+    """`keep`, or `move`."""
+    failure_folder: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One attempt at one job, as the worker gets it."""
+
+    job_id: int
+    rule: str
+    source: Path
+    relative: Path
+    """The source's folder below the inbox; mirrored below the output folder."""
+    fingerprint: Fingerprint | None
+    """None: take the file as it is now (`upscaled run`)."""
+    recipe: Recipe
+    delivery: Delivery
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Seconds of wall time for each part of one job."""
+
+    decode_s: float = 0.0
+    upscale_s: float = 0.0
+    encode_s: float = 0.0
+    publish_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A file that stands, or is about to, under its final name."""
+
+    path: Path
+    sha256: str
+    width_px: int
+    height_px: int
+    scale: int
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """An earlier result of the same bytes by the same rule and recipe."""
+
+    job_id: int
+    result: Result
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The result is durable."""
+
+    result: Result
+    content_sha256: str
+    """Of the source's bytes."""
+    timings: Timings = field(default_factory=Timings)
+    duplicate_of: int | None = None
+    """The job whose result this one repeats: the same bytes by the same rule and recipe."""
+    notes: tuple[str, ...] = ()
+    """What the user should know of it, for example that tiling was not exact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The image itself is at fault; trying again cannot help."""
+
+    reason: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """The image is at fault, but time may mend it (a truncated file may be arriving)."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snoozed:
+    """The environment is at fault: no attempt is used, it resumes by itself."""
+
+    reason: str
+    whole_rule: bool = True
+    """Whether it would hit each job of the rule (a full disk) or this file only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """Stopped on request between two tiles: the attempt is given back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The source changed while it was worked on: it has to settle again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vanished:
+    """The source is gone: nothing to do any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """Taken out of the queue by hand."""
+
+    reason: str
+
+
+Outcome = Done | Failed | Retry | Snoozed | Interrupted | Changed | Vanished | Cancelled

@@ -1,0 +1,50 @@
+"""Frozen values to JSON text and back, with names of files that are not UTF-8 intact.
+
+`json` escapes what `os.fsdecode` could not decode (lone surrogates) as ASCII and gives it back,
+which neither pydantic nor msgspec do; cattrs checks the shape, so that a child process that went
+mad cannot hand over anything but the values it may.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+import cattrs
+from cattrs.strategies import configure_tagged_union
+
+from upscaled.job import Outcome
+
+T = TypeVar("T")
+
+
+def make_converter() -> cattrs.Converter:
+    converter = cattrs.Converter(forbid_extra_keys=True)
+    converter.register_unstructure_hook(Path, str)
+    converter.register_structure_hook(Path, lambda value, _: Path(value))
+    configure_tagged_union(Outcome, converter, tag_name="outcome")
+    return converter
+
+
+_converter = make_converter()
+
+
+def dumps(value: Any) -> str:
+    """One line of ASCII JSON; keys sorted, so that equal values give equal text."""
+    return json.dumps(_converter.unstructure(value), sort_keys=True)
+
+
+def loads(text: str | bytes, kind: type[T]) -> T:
+    """The value of class `kind`.
+
+    Raises:
+        ValueError: the text is not JSON, or not of this shape.
+    """
+    try:
+        return _converter.structure(json.loads(text), kind)
+    except (cattrs.BaseValidationError, TypeError, KeyError) as error:
+        raise ValueError(f"not a {kind.__name__}: {error}") from error
+
+
+def printable(text: str) -> str:
+    r"""Text that any stream and database takes: what is not UTF-8 becomes `\xNN`."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
