@@ -1,0 +1,1 @@
+"""The job queue in SQLite: the one thing that must survive everything."""
