@@ -1,0 +1,170 @@
+"""A Picture to the bytes of a file."""
+
+import io
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from upscaled.errors import ImageTooLarge, UnsupportedImage
+from upscaled.image.picture import Picture, Samples
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What a file format can hold."""
+
+    pillow: str
+    extension: str
+    most_px: int | None = None
+    """Longest edge."""
+    alpha: bool = True
+    deep: bool = False
+    """16 bits for each sample."""
+    quality: int | None = None
+
+
+FORMATS = {
+    # libjpeg stops at 65,500, not at 65,535; WebP at 16,383 (its headers have 14 bits).
+    "jpeg": Format("JPEG", "jpg", most_px=65_500, alpha=False, quality=95),
+    "png": Format("PNG", "png", deep=True),
+    "webp": Format("WEBP", "webp", most_px=16_383, quality=92),
+    "avif": Format("AVIF", "avif", most_px=65_536, quality=90),
+    "tiff": Format("TIFF", "tif", deep=True),
+}
+_SAME = {
+    "JPEG": "jpeg",
+    "MPO": "jpeg",
+    "PNG": "png",
+    "WEBP": "webp",
+    "TIFF": "tiff",
+    "AVIF": "avif",
+}
+
+
+def resolve_format(wish: str, source_format: str) -> str:
+    """The name in `FORMATS`; `same` gives PNG where the source's format is not for writing."""
+    return _SAME.get(source_format, "png") if wish == "same" else wish
+
+
+def check_size(name: str, width_px: int, height_px: int) -> None:
+    """Refuse before any work what the format could not hold after it.
+
+    Raises:
+        ImageTooLarge: the longer edge is over the format's limit.
+    """
+    most = FORMATS[name].most_px
+    if most is not None and max(width_px, height_px) > most:
+        raise ImageTooLarge(
+            f"{width_px}×{height_px} px is more than {name} can hold ({most:,} px an edge)",
+            hint="set `format: png` or `tiff` in the rule's output",
+        )
+
+
+def encode(picture: Picture, name: str, quality: int | None) -> tuple[bytes, tuple[str, ...]]:
+    """The file's bytes, and what could not be kept.
+
+    Raises:
+        ImageTooLarge: the format cannot hold it.
+    """
+    form = FORMATS[name]
+    check_size(name, picture.width_px, picture.height_px)
+    notes: list[str] = []
+    colour, alpha = picture.colour, picture.alpha
+    if colour.dtype == np.uint16 and not form.deep:
+        notes.append(f"{name} holds 8 bits: the 16 bits were rounded")
+        colour, alpha = _to_8_bit(colour), None if alpha is None else _to_8_bit(alpha)
+    if alpha is not None and not form.alpha:
+        notes.append(f"{name} holds no transparency: put on white")
+        colour, alpha = _on_white(colour, alpha), None
+    samples = _join(colour, alpha, gray=picture.gray)
+    if samples.dtype == np.uint16:
+        return _encode_deep(picture, samples, name, notes)
+    buffer = io.BytesIO()
+    options = _options(picture, form, quality)
+    Image.fromarray(samples).save(buffer, form.pillow, **options)
+    return buffer.getvalue(), tuple(notes)
+
+
+def _options(picture: Picture, form: Format, quality: int | None) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    if form.quality is not None:
+        options["quality"] = form.quality if quality is None else quality
+    if form.pillow == "JPEG":
+        # Chroma at full resolution: the network drew it, subsampling would blur it again.
+        options |= {"optimize": True, "subsampling": "4:4:4"}
+    if form.pillow == "TIFF":
+        options["compression"] = "tiff_deflate"
+    if form.pillow == "PNG":
+        options["compress_level"] = 6
+    if picture.icc:
+        options["icc_profile"] = picture.icc
+    if picture.exif:
+        options["exif"] = picture.exif
+    if picture.dpi and form.pillow in ("JPEG", "PNG", "TIFF"):
+        options["dpi"] = picture.dpi
+    return options
+
+
+def _join(colour: Samples, alpha: Samples | None, *, gray: bool) -> Samples:
+    planes: list[Any] = [colour[..., 0]] if gray else [colour]
+    if alpha is not None:
+        planes.append(alpha)
+    joined: Samples = np.ascontiguousarray(planes[0] if len(planes) == 1 else np.dstack(planes))
+    return joined
+
+
+def _to_8_bit(samples: Samples) -> Samples:
+    return ((samples.astype(np.uint32) * 255 + 32_767) // 65_535).astype(np.uint8)
+
+
+def _on_white(colour: Samples, alpha: Samples) -> Samples:
+    most = float(np.iinfo(colour.dtype).max)
+    share = alpha[..., None].astype(np.float32) / most
+    flat = colour.astype(np.float32) * share + most * (1 - share)
+    rounded: Samples = np.rint(flat).astype(colour.dtype)
+    return rounded
+
+
+def _encode_deep(
+    picture: Picture, samples: Samples, name: str, notes: list[str]
+) -> tuple[bytes, tuple[str, ...]]:
+    # Pillow writes no 16-bit colour; OpenCV does, without metadata.
+    channels = 1 if samples.ndim == 2 else samples.shape[2]
+    if channels == 2:  # OpenCV writes no gray with alpha
+        gray = np.repeat(samples[..., :1], 3, axis=2)
+        samples, channels = np.dstack([gray, samples[..., 1]]), 4
+    order = {1: None, 3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}[channels]
+    done, coded = cv2.imencode(
+        f".{name}", samples if order is None else cv2.cvtColor(samples, order)
+    )
+    if not done:
+        raise UnsupportedImage(f"OpenCV could not write {name} with {channels} channels")
+    content = coded.tobytes()
+    if name == "png":
+        return _with_png_chunks(content, picture), tuple(notes)
+    if picture.icc or picture.exif:
+        notes.append("colour profile and EXIF are not kept in 16-bit TIFF")
+    return content, tuple(notes)
+
+
+def _with_png_chunks(content: bytes, picture: Picture) -> bytes:
+    """Profile, EXIF and resolution, right behind IHDR (PNG 3rd edition, section 5.6)."""
+    chunks = b""
+    if picture.icc:
+        chunks += _chunk(b"iCCP", b"icc\0\0" + zlib.compress(picture.icc))
+    if picture.dpi:
+        per_metre = (round(dpi / 0.0254) for dpi in picture.dpi)
+        chunks += _chunk(b"pHYs", struct.pack(">IIB", *per_metre, 1))
+    if picture.exif:
+        chunks += _chunk(b"eXIf", picture.exif.removeprefix(b"Exif\0\0"))
+    end_of_header = 8 + 25
+    return content[:end_of_header] + chunks + content[end_of_header:]
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

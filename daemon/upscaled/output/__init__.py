@@ -1,0 +1,1 @@
+"""Where results go, and how they get there so that nothing is ever half there."""

@@ -1,0 +1,89 @@
+"""The name of a result: pure."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+FIELDS = (
+    "stem",
+    "ext",
+    "scale",
+    "model",
+    "width",
+    "height",
+    "rule",
+    "date",
+    "hash8",
+    "n",
+)
+_NAME_MAX_BYTES = 255  # NAME_MAX of every file system that Linux writes to
+
+
+@dataclass(frozen=True, slots=True)
+class NameParts:
+    """What a template can name."""
+
+    source: Path
+    ext: str
+    scale: int
+    model: str
+    width_px: int
+    height_px: int
+    rule: str
+    content_sha256: str
+    done_at: float
+
+
+def candidates(template: str, parts: NameParts) -> Iterator[str]:
+    """File names to try in turn: the plain one, then numbered ones.
+
+    The number stands where the template has `{n}`, else at the end of the stem (`photo_4x-2.png`).
+    Names are cut to what file systems hold (255 bytes), at the stem.
+    """
+    for number in itertools.count(1):
+        if "{n}" in template:
+            yield _fit(template, parts, number)
+        else:
+            yield _numbered(_fit(template, parts, number, spare_bytes=_width(number)), number)
+
+
+def _width(number: int) -> int:
+    return 0 if number == 1 else len(f"-{number}")
+
+
+def _numbered(name: str, number: int) -> str:
+    if number == 1:
+        return name
+    path = Path(name)
+    return f"{path.stem}-{number}{path.suffix}"
+
+
+def _fit(template: str, parts: NameParts, number: int, spare_bytes: int = 0) -> str:
+    stem = parts.source.stem
+    while True:
+        name = _render(template, parts, stem, number)
+        excess = len(name.encode("utf-8", "surrogateescape")) + spare_bytes - _NAME_MAX_BYTES
+        if excess <= 0 or len(stem) <= 1:
+            return name
+        stem = stem[: -max(1, excess // 4)]
+
+
+def _render(template: str, parts: NameParts, stem: str, number: int) -> str:
+    fields = {
+        "stem": stem,
+        "ext": parts.ext,
+        "scale": parts.scale,
+        # A model given as a path stands for its file name.
+        "model": Path(parts.model).stem,
+        "width": parts.width_px,
+        "height": parts.height_px,
+        "rule": parts.rule,
+        "date": datetime.fromtimestamp(parts.done_at, UTC).strftime("%Y-%m-%d"),
+        "hash8": parts.content_sha256[:8],
+        "n": number,
+    }
+    name = template.format_map(fields).replace("/", "_").replace("\0", "_")
+    # A dot in front would hide the result; `.` and `..` are no file names.
+    return "_" + name[1:] if name.startswith(".") else name

@@ -1,0 +1,90 @@
+"""A result to its place: durable, whole, never over what is not ours."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from upscaled.errors import OutputExists
+from upscaled.output import durable
+
+_MOST_NUMBERS = 10_000
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    path: Path
+    sha256: str
+
+
+def publish(
+    payload: durable.Bytes,
+    folder: Path,
+    names: Iterator[str],
+    *,
+    mark: str,
+    collision: str,
+    announce: Callable[[Path, str], None],
+) -> Published:
+    """Write `payload` under the first of `names` that the collision policy allows.
+
+    `announce(path, sha256)` is called right before the file gets its final name: what it
+    commits is how a later start knows the file for its own. A file with the very same bytes
+    that stands there already is taken as published.
+
+    Raises:
+        OutputExists: the policy is `fail` and the name is taken.
+        OSError: as the system says; nothing is left behind.
+    """
+    digest = hashlib.sha256(payload).hexdigest()
+    durable.make_folder(folder)
+    written = durable.temporary(folder / "x", mark)
+    durable.remove(written, missing_ok=True)
+    durable.write(written, (payload,))
+    try:
+        for name, _ in zip(names, range(_MOST_NUMBERS), strict=False):
+            target = folder / name
+            announce(target, digest)
+            if _settle_on(target, written, digest, collision):
+                return Published(target, digest)
+    finally:
+        durable.remove(written, missing_ok=True)
+    raise OutputExists(f"no free name for {folder / name} in {_MOST_NUMBERS:,} tries")
+
+
+def _settle_on(target: Path, written: Path, digest: str, collision: str) -> bool:
+    if collision != "replace" and target.exists() and sha256_of(target) == digest:
+        durable.sync_folder(target.parent)
+        return True
+    try:
+        durable.place(written, target, replace=collision == "replace")
+    except FileExistsError:
+        if collision == "fail":
+            raise OutputExists(
+                f"{target} exists already",
+                hint="move it away, or set `collision: number` or `replace` in the rule",
+            ) from None
+        return False
+    return True
+
+
+def sha256_of(path: Path) -> str | None:
+    """Hex digest of a regular file; None where there is none that can be read."""
+    digest = hashlib.sha256()
+    try:
+        with durable.opened(path) as fd, open(fd, "rb", closefd=False) as stream:
+            while chunk := stream.read(_CHUNK_BYTES):
+                digest.update(chunk)
+    except OSError:
+        return None
+    return digest.hexdigest()
+
+
+def sweep(folder: Path, mark: str) -> int:
+    """Remove what this daemon's dead workers left under temporary names; how many."""
+    count = 0
+    for path in folder.rglob(f".{mark}-*.upscaled{durable.TEMPORARY_SUFFIX}"):
+        durable.remove(path, missing_ok=True)
+        count += 1
+    return count

@@ -1,0 +1,1 @@
+"""One job, from bytes to outcome."""

@@ -1,0 +1,44 @@
+"""What an error means for its job: one table."""
+
+from upscaled import errors
+from upscaled.job import Changed, Failed, Interrupted, Outcome, Retry, Snoozed, Vanished
+
+
+def outcome_of(error: Exception) -> Outcome:  # noqa: C901, PLR0911 (a table: a case, a return)
+    """Content fails, the environment waits, an interruption costs nothing.
+
+    Raises:
+        Exception: `error` itself, where it says that the process has to end (`DeviceLost`).
+    """
+    match error:
+        case errors.DeviceLost():
+            raise error
+        case errors.SourceChanged():
+            return Changed()
+        case errors.SourceVanished():
+            return Vanished()
+        case errors.Interrupted():
+            return Interrupted()
+        case errors.TruncatedImage():
+            return Retry(error.message)
+        case errors.EnvironmentTrouble() | errors.OutOfMemory():
+            return Snoozed(_with_hint(error), whole_rule=False)
+        case errors.ModelError() | errors.DeviceError():
+            # The rule's own trouble: mended by changing the rule or the file, then it goes on.
+            return Snoozed(_with_hint(error))
+        case errors.UpscaledError():
+            return Failed(error.message, error.hint)
+        case MemoryError():
+            return Retry("not enough memory")
+        case OSError():
+            name = f" {error.filename}" if error.filename else ""
+            return Snoozed(f"cannot write{name}: {error.strerror or error}")
+        case _:
+            return Failed(
+                f"a bug in upscaled: {type(error).__name__}: {error}",
+                "please report it, with the log: journalctl --user -u upscaled",
+            )
+
+
+def _with_hint(error: errors.UpscaledError) -> str:
+    return f"{error.message} ({error.hint})" if error.hint else error.message

@@ -1,0 +1,226 @@
+"""One job in three parts, so that a worker can overlap decoding, the device and encoding.
+
+`prepare` reads and decodes; `upscale` is the device's; `deliver` encodes and publishes.
+Each raises the errors of `upscaled.errors`; `pipeline.outcome` says what they mean for the job.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from upscaled.errors import BadResult, SourceChanged
+from upscaled.image.decode import decode
+from upscaled.image.encode import FORMATS, check_size, encode, resolve_format
+from upscaled.image.picture import Picture, Samples
+from upscaled.job import Done, Order, Result, Timings, Twin
+from upscaled.output import durable
+from upscaled.output.naming import NameParts, candidates
+from upscaled.output.publish import publish
+from upscaled.pipeline.source import Source, is_unchanged, read
+from upscaled.pipeline.stage import Progress, Upscaler
+
+
+class Ledger(Protocol):
+    """What a job has to ask of, and tell to, the queue while it runs."""
+
+    def identify(self, job_id: int, content_sha256: str) -> Twin | None:
+        """An earlier result of the same bytes by the same rule and recipe."""
+        ...
+
+    def announce(self, job_id: int, result: Result) -> None:
+        """Committed when this returns: the file that is about to get this name is the job's."""
+        ...
+
+
+class NoLedger:
+    """For `upscaled run`: nothing is queued, nothing is remembered."""
+
+    def identify(self, job_id: int, content_sha256: str) -> Twin | None:  # noqa: ARG002 (the seam)
+        return None
+
+    def announce(self, job_id: int, result: Result) -> None:
+        pass
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    order: Order
+    source: Source
+    picture: Picture
+    timings: Timings
+
+
+@dataclass(frozen=True, slots=True)
+class Upscaled:
+    prepared: Prepared
+    picture: Picture
+    scale: int
+    timings: Timings
+    notes: tuple[str, ...]
+
+
+def prepare(order: Order, ledger: Ledger, *, mark: str) -> Prepared | Done:
+    """Read and decode; or, where the same bytes were done before, the copied result.
+
+    Raises:
+        JobError: as `pipeline.source.read` and `image.decode.decode` say.
+        OSError: the copy could not be written.
+    """
+    started = time.monotonic()
+    source = read(order)
+    twin = ledger.identify(order.job_id, source.sha256)
+    if twin is not None:
+        done = _repeat(order, source, twin, ledger, mark=mark)
+        if done is not None:
+            return done
+    picture = decode(source.content)
+    return Prepared(
+        order,
+        replace(source, content=b""),
+        picture,
+        Timings(decode_s=time.monotonic() - started),
+    )
+
+
+def upscale(
+    prepared: Prepared,
+    upscaler: Upscaler,
+    *,
+    progress: Progress,
+    cancelled: Callable[[], bool],
+) -> Upscaled:
+    """The device's part.
+
+    Raises:
+        ImageTooLarge: the result would not fit its format; told before any work.
+        Interrupted, OutOfMemory, DeviceLost, BadResult: as `Upscaler.upscale` says.
+    """
+    picture, scale = prepared.picture, upscaler.scale
+    name = resolve_format(prepared.order.recipe.format, picture.format)
+    check_size(name, picture.width_px * scale, picture.height_px * scale)
+    started = time.monotonic()
+    colour = upscaler.upscale(picture.colour, progress=progress, cancelled=cancelled)
+    expected = (picture.height_px * scale, picture.width_px * scale, 3)
+    if colour.shape != expected or colour.dtype != picture.colour.dtype:
+        raise BadResult(f"the network gave {colour.shape} {colour.dtype}, not {expected}")
+    if picture.gray:
+        # Three equal channels went in; what comes out may differ by a tint that is not there.
+        mean = np.rint(colour.mean(axis=2, dtype=np.float32)).astype(colour.dtype)
+        colour = np.repeat(mean[..., None], 3, axis=2)
+    alpha = None if picture.alpha is None else _enlarge(picture.alpha, scale)
+    return Upscaled(
+        prepared,
+        replace(picture, colour=colour, alpha=alpha),
+        scale,
+        replace(prepared.timings, upscale_s=time.monotonic() - started),
+        picture.notes + tuple(getattr(upscaler, "notes", ())),
+    )
+
+
+def _enlarge(alpha: Samples, scale: int) -> Samples:
+    height, width = alpha.shape
+    size = width * scale, height * scale
+    larger = cv2.resize(alpha, size, interpolation=cv2.INTER_CUBIC)
+    return larger.astype(alpha.dtype, copy=False)
+
+
+def deliver(upscaled: Upscaled, ledger: Ledger, *, mark: str) -> Done:
+    """Encode, make sure that the source is still the file that was read, publish.
+
+    Raises:
+        SourceChanged: it is not; nothing was published.
+        ImageTooLarge, OutputExists: as their parts say.
+        OSError: the result could not be written; nothing is left behind.
+    """
+    order, picture = upscaled.prepared.order, upscaled.picture
+    name = resolve_format(order.recipe.format, picture.format)
+    started = time.monotonic()
+    content, notes = encode(picture, name, order.recipe.quality)
+    encoded = time.monotonic()
+    done = _publish(
+        order,
+        upscaled.prepared.source,
+        content,
+        ledger,
+        extension=_extension(order.source, name),
+        scale=upscaled.scale,
+        size_px=(picture.width_px, picture.height_px),
+        mark=mark,
+    )
+    timings = replace(
+        upscaled.timings, encode_s=encoded - started, publish_s=time.monotonic() - encoded
+    )
+    return replace(done, timings=timings, notes=upscaled.notes + notes)
+
+
+def _extension(source: Path, name: str) -> str:
+    """The source's own spelling where it names this format (`JPEG`, `jpeg`), else the usual."""
+    own = source.suffix.removeprefix(".")
+    spellings = {"jpeg": {"jpg", "jpeg", "jpe", "jfif"}, "tiff": {"tif", "tiff"}}
+    return own if own.lower() in spellings.get(name, {name}) else FORMATS[name].extension
+
+
+def _publish(
+    order: Order,
+    source: Source,
+    content: durable.Bytes,
+    ledger: Ledger,
+    *,
+    extension: str,
+    scale: int,
+    size_px: tuple[int, int],
+    mark: str,
+) -> Done:
+    parts = NameParts(
+        source=order.source,
+        ext=extension,
+        scale=scale,
+        model=order.recipe.model,
+        width_px=size_px[0],
+        height_px=size_px[1],
+        rule=order.rule,
+        content_sha256=source.sha256,
+        done_at=time.time(),
+    )
+    if not is_unchanged(order.source, source.fingerprint):
+        raise SourceChanged
+    published = publish(
+        content,
+        order.delivery.folder / order.relative,
+        candidates(order.delivery.name, parts),
+        mark=f"{mark}-{order.job_id}",
+        collision=order.delivery.collision,
+        announce=lambda path, digest: ledger.announce(
+            order.job_id, Result(path, digest, *size_px, scale)
+        ),
+    )
+    return Done(Result(published.path, published.sha256, *size_px, scale), source.sha256)
+
+
+def _repeat(order: Order, source: Source, twin: Twin, ledger: Ledger, *, mark: str) -> Done | None:
+    """The earlier result under this source's name; None where it is gone or was changed."""
+    earlier = twin.result
+    try:
+        content = earlier.path.read_bytes()
+    except OSError:
+        return None
+    if hashlib.sha256(content).hexdigest() != earlier.sha256:
+        return None
+    done = _publish(
+        order,
+        source,
+        content,
+        ledger,
+        extension=earlier.path.suffix.removeprefix("."),
+        scale=earlier.scale,
+        size_px=(earlier.width_px, earlier.height_px),
+        mark=mark,
+    )
+    note = f"the same image as job {twin.job_id}: its result was copied"
+    return replace(done, duplicate_of=twin.job_id, notes=(note,))

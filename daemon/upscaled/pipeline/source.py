@@ -1,0 +1,74 @@
+"""A source file, read once, and proof that it is still the same."""
+
+import errno
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from upscaled.errors import (
+    EnvironmentTrouble,
+    SourceChanged,
+    SourceVanished,
+    UnsupportedImage,
+)
+from upscaled.job import Fingerprint, Order
+from upscaled.output import durable
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    content: bytes
+    sha256: str
+    fingerprint: Fingerprint
+
+
+def read(order: Order) -> Source:
+    """All bytes through one descriptor, with `fstat` before and after.
+
+    Raises:
+        SourceVanished: nothing stands there.
+        SourceChanged: not the file that was queued, or it changed meanwhile.
+        UnsupportedImage: a folder, a link, a pipe or a device.
+        EnvironmentTrouble: no permission, or the disk fails.
+    """
+    try:
+        with durable.opened(order.source) as fd:
+            found = _fingerprint(fd)
+            if order.fingerprint is not None and found != order.fingerprint:
+                raise SourceChanged
+            with open(fd, "rb", closefd=False) as stream:
+                content = stream.read()
+            if _fingerprint(fd) != found:
+                raise SourceChanged
+    except OSError as error:
+        raise _meaning(error, order.source) from error
+    return Source(content, hashlib.sha256(content).hexdigest(), found)
+
+
+def _meaning(error: OSError, source: Path) -> Exception:
+    if error.errno in {errno.ENOENT, errno.ENOTDIR}:
+        return SourceVanished()
+    if error.errno == errno.ELOOP:
+        return UnsupportedImage("it is a symbolic link", hint="set `follow_symlinks: true`")
+    return EnvironmentTrouble(
+        f"cannot read {source.name}: {error.strerror}",
+        hint=f"check its permissions: ls -l {source}",
+    )
+
+
+def _fingerprint(fd: int) -> Fingerprint:
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode):
+        raise UnsupportedImage("it is not a regular file")
+    return Fingerprint(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def is_unchanged(path: Path, expected: Fingerprint) -> bool:
+    """Whether the name still leads to the very file that was read."""
+    try:
+        with durable.opened(path) as fd:
+            return _fingerprint(fd) == expected
+    except (OSError, UnsupportedImage):
+        return False
