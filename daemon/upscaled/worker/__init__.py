@@ -1,0 +1,1 @@
+"""The child process that decodes untrusted bytes and holds the models."""

@@ -1,0 +1,187 @@
+"""Three lanes side by side: while one image is on the device, the next is decoded and the last
+encoded. Each lane is a thread; the queues between them hold one image, which bounds memory.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from queue import Queue, SimpleQueue
+
+from upscaled.errors import DeviceLost, ExitCode, UpscaledError
+from upscaled.job import Done, Interrupted, Order, Outcome, Recipe, Result, Twin
+from upscaled.pipeline import run
+from upscaled.pipeline.outcome import outcome_of
+from upscaled.plain import printable
+from upscaled.worker.messages import (
+    Announced,
+    Committed,
+    Finished,
+    FromWorker,
+    Identified,
+    Progressed,
+    Unusable,
+    Verdict,
+    Warm,
+)
+from upscaled.worker.residents import Residents
+
+_log = logging.getLogger(__name__)
+_PROGRESS_EVERY_S = 0.2
+
+
+class ChannelLedger:
+    """Asks the supervisor and waits for its answer."""
+
+    def __init__(self, send: Callable[[FromWorker], None]) -> None:
+        self._send = send
+        self._answers: dict[int, SimpleQueue[Verdict | Committed]] = {}
+
+    def open(self, job_id: int) -> None:
+        self._answers[job_id] = SimpleQueue()
+
+    def close(self, job_id: int) -> None:
+        self._answers.pop(job_id, None)
+
+    def answer(self, message: Verdict | Committed) -> None:
+        if (waiting := self._answers.get(message.job_id)) is not None:
+            waiting.put(message)
+
+    def identify(self, job_id: int, content_sha256: str) -> Twin | None:
+        self._send(Identified(job_id, content_sha256))
+        answer = self._answers[job_id].get()
+        return answer.twin if isinstance(answer, Verdict) else None
+
+    def announce(self, job_id: int, result: Result) -> None:
+        self._send(Announced(job_id, result))
+        self._answers[job_id].get()
+
+
+class Lanes:
+    def __init__(
+        self,
+        residents: Residents,
+        send: Callable[[FromWorker], None],
+        stopping: threading.Event,
+        *,
+        mark: str,
+    ) -> None:
+        self._residents = residents
+        self._send = send
+        self._mark = mark
+        self.ledger = ChannelLedger(send)
+        self.stopping = stopping
+        self._orders: SimpleQueue[Order | Warm | None] = SimpleQueue()
+        self._prepared: Queue[run.Prepared | Warm | None] = Queue(maxsize=1)
+        self._upscaled: Queue[run.Upscaled | None] = Queue(maxsize=1)
+        self._threads = [
+            threading.Thread(target=lane, name=name, daemon=True)
+            for name, lane in [
+                ("decode", self._decode_lane),
+                ("device", self._device_lane),
+                ("encode", self._encode_lane),
+            ]
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, order: Order | Warm) -> None:
+        if isinstance(order, Order):
+            self.ledger.open(order.job_id)
+        self._orders.put(order)
+
+    def stop(self) -> None:
+        """Once `stopping` is set: every job is answered, the threads have ended."""
+        self._orders.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _decode_lane(self) -> None:
+        while (order := self._orders.get()) is not None:
+            if isinstance(order, Warm):
+                self._prepared.put(order)
+            elif self.stopping.is_set():
+                self._finish(order, Interrupted())
+            else:
+                self._attempt(order, partial(self._prepare, order))
+        self._prepared.put(None)
+
+    def _device_lane(self) -> None:
+        while (prepared := self._prepared.get()) is not None:
+            if isinstance(prepared, Warm):
+                self._warm(prepared)
+            elif self.stopping.is_set():
+                self._finish(prepared.order, Interrupted())
+            else:
+                self._attempt(prepared.order, partial(self._upscale, prepared))
+        self._upscaled.put(None)
+
+    def _encode_lane(self) -> None:
+        # Goes on while stopping: what is left to do is short, what was done is not.
+        while (upscaled := self._upscaled.get()) is not None:
+            self._attempt(upscaled.prepared.order, partial(self._deliver, upscaled))
+
+    def _prepare(self, order: Order) -> None:
+        self._say(order, "decode", 0, 1)
+        prepared = run.prepare(order, self.ledger, mark=self._mark)
+        if isinstance(prepared, Done):
+            self._finish(order, prepared)
+        else:
+            self._prepared.put(prepared)
+
+    def _upscale(self, prepared: run.Prepared) -> None:
+        order = prepared.order
+        said = 0.0
+
+        def progress(done: int, total: int) -> None:
+            nonlocal said
+            now = time.monotonic()
+            if done == total or now - said >= _PROGRESS_EVERY_S:
+                said = now
+                self._say(order, "upscale", done, total)
+
+        self._say(order, "load", 0, 1)
+        upscaler = self._residents.get(order.recipe)
+        self._upscaled.put(
+            run.upscale(prepared, upscaler, progress=progress, cancelled=self.stopping.is_set)
+        )
+
+    def _deliver(self, upscaled: run.Upscaled) -> None:
+        order = upscaled.prepared.order
+        self._say(order, "encode", 0, 1)
+        self._finish(order, run.deliver(upscaled, self.ledger, mark=self._mark))
+
+    def _warm(self, wish: Warm) -> None:
+        try:
+            self._residents.get(Recipe(wish.model, wish.scale))
+        except DeviceLost as error:
+            self._give_up(error)
+        except UpscaledError as error:
+            self._send(Unusable(wish.model, error.message, error.hint))
+
+    def _attempt(self, order: Order, step: Callable[[], None]) -> None:
+        """Whatever happens in `step`, the job gets an outcome."""
+        try:
+            step()
+        except DeviceLost as error:
+            self._give_up(error)
+        except Exception as error:  # noqa: BLE001 (one image must not end the lane)
+            if not isinstance(error, UpscaledError | OSError | MemoryError):
+                _log.exception("a bug, met with %s", printable(str(order.source)))
+            self._finish(order, outcome_of(error))
+
+    def _finish(self, order: Order, outcome: Outcome) -> None:
+        self.ledger.close(order.job_id)
+        self._send(Finished(order.job_id, outcome))
+
+    def _say(self, order: Order, stage: str, done: int, total: int) -> None:
+        self._send(Progressed(order.job_id, stage, done, total))
+
+    def _give_up(self, error: DeviceLost) -> None:
+        # A poisoned CUDA context cannot be mended inside its process.
+        _log.error("the device is lost: %s", error)
+        os._exit(ExitCode.TEMPFAIL)

@@ -1,0 +1,97 @@
+"""The worker's own life: started with one end of a socket, ends when the other end does."""
+
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+import psutil
+
+from upscaled import log
+from upscaled.errors import ExitCode
+from upscaled.worker import kernel
+from upscaled.worker.lanes import Lanes
+from upscaled.worker.messages import (
+    Beat,
+    Begin,
+    Channel,
+    Committed,
+    FromWorker,
+    Run,
+    Stop,
+    ToWorker,
+    Verdict,
+    Warm,
+)
+from upscaled.worker.residents import Residents
+
+_log = logging.getLogger(__name__)
+_BEAT_S = 1.0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`python -m upscaled.worker FD PARENT_PID`; only the supervisor starts it."""
+    descriptor, parent_pid = int(arguments[0]), int(arguments[1])
+    try:
+        kernel.die_with_parent(parent_pid)
+    except ProcessLookupError:
+        return ExitCode.ERROR
+    kernel.be_killed_first()
+    # Ctrl-C reaches the whole terminal's group: the supervisor decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    log.set_up()
+    channel = Channel(socket.socket(fileno=descriptor))
+    messages = channel.receive(ToWorker)
+    begin = next(messages, None)
+    if not isinstance(begin, Begin):
+        return ExitCode.ERROR
+    _serve(channel, begin, messages)
+    return ExitCode.OK
+
+
+def _serve(channel: Channel, begin: Begin, messages: Iterator[ToWorker]) -> None:
+    def send(message: FromWorker) -> None:
+        try:
+            channel.send(message)
+        except OSError:
+            # Nobody is left to answer for; the next supervisor sweeps what is half done.
+            os._exit(ExitCode.ERROR)
+
+    stopping = threading.Event()
+    residents = Residents(begin, send, stopping.is_set)
+    lanes = Lanes(residents, send, stopping, mark=begin.mark)
+    lanes.start()
+    threading.Thread(target=_beat, args=(send, residents), name="beat", daemon=True).start()
+    for message in messages:
+        match message:
+            case Run(order):
+                lanes.submit(order)
+            case Warm():
+                lanes.submit(message)
+            case Verdict() | Committed():
+                lanes.ledger.answer(message)
+            case Stop():
+                stopping.set()
+                # Its own thread: answers still have to be read for what is being published.
+                threading.Thread(target=_end, args=(lanes,), name="end", daemon=True).start()
+            case _:
+                _log.error("did not expect %s", type(message).__name__)
+    os._exit(ExitCode.ERROR)
+
+
+def _end(lanes: Lanes) -> None:
+    lanes.stop()
+    sys.stderr.flush()
+    # Threads inside torch or a decoder need not be waited for.
+    os._exit(ExitCode.OK)
+
+
+def _beat(send: Callable[[FromWorker], None], residents: Residents) -> None:
+    own = psutil.Process()
+    pause = threading.Event()
+    while not pause.wait(_BEAT_S):
+        send(Beat(own.memory_info().rss, residents.tile_px))

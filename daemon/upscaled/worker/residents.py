@@ -1,0 +1,89 @@
+"""The models that are loaded. Only the device's thread comes here."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from upscaled.errors import DeviceError
+from upscaled.job import Recipe
+from upscaled.models.library import Library
+from upscaled.worker.messages import Begin, Fetching, FromWorker, Resident
+
+if TYPE_CHECKING:
+    from upscaled.engine.upscaler import TorchUpscaler
+
+_MOST_RESIDENT = 2
+"""One rule's model, and the next one's while rules take turns."""
+
+
+class Residents:
+    def __init__(
+        self, begin: Begin, report: Callable[[FromWorker], None], cancelled: Callable[[], bool]
+    ) -> None:
+        self._begin = begin
+        self._report = report
+        self._cancelled = cancelled
+        self._library = Library(Path(begin.models_dir))
+        self._loaded: OrderedDict[Recipe, TorchUpscaler] = OrderedDict()
+
+    @property
+    def tile_px(self) -> int | None:
+        """Of the model that was used last."""
+        return next(reversed(self._loaded.values())).tile_px if self._loaded else None
+
+    def get(self, recipe: Recipe) -> "TorchUpscaler":
+        """The recipe's model, fetched and loaded where it has to be.
+
+        Raises:
+            ModelError: it cannot be had, or cannot be used.
+            DeviceError: the device cannot be used.
+        """
+        key = Recipe(recipe.model, recipe.scale, tile_px=recipe.tile_px, precision=recipe.precision)
+        if key not in self._loaded:
+            while len(self._loaded) >= _MOST_RESIDENT:
+                self._loaded.popitem(last=False)
+            self._loaded[key] = self._load(key)
+        self._loaded.move_to_end(key)
+        return self._loaded[key]
+
+    def _load(self, recipe: Recipe) -> "TorchUpscaler":
+        # Torch takes seconds to import: the decoder starts meanwhile.
+        try:
+            from upscaled.engine.upscaler import open_upscaler  # noqa: PLC0415 (see above)
+        except ImportError as error:
+            raise DeviceError(
+                f"PyTorch cannot be loaded: {error}",
+                hint="install upscaled again, in an environment of its own: pipx install upscaled",
+            ) from error
+
+        started = time.monotonic()
+        path = self._library.fetch(
+            recipe.model,
+            on_progress=lambda step: self._report(
+                Fetching(step.model, step.stage, step.done_bytes, step.total_bytes)
+            ),
+            cancelled=self._cancelled,
+        )
+        precision = self._begin.precision if recipe.precision == "auto" else recipe.precision
+        upscaler = open_upscaler(
+            path,
+            device=self._begin.device,
+            precision=precision,
+            memory_bytes=self._begin.memory_bytes,
+            tile_px=recipe.tile_px,
+            expected_scale=recipe.scale,
+        )
+        self._report(
+            Resident(
+                model=recipe.model,
+                architecture=upscaler.architecture,
+                scale=upscaler.scale,
+                device=str(upscaler.device),
+                precision=upscaler.precision,
+                exactness=upscaler.exactness,
+                load_s=time.monotonic() - started,
+            )
+        )
+        return upscaler
