@@ -1,0 +1,46 @@
+"""What each command of the command line uses to ask the daemon."""
+
+import socket
+from pathlib import Path
+from typing import Any
+
+from upscaled.control import protocol
+from upscaled.control.address import short_address
+from upscaled.errors import ControlError, DaemonNotRunning
+
+_TIMEOUT_S = 10.0
+
+
+def ask(path: Path, request: protocol.Request, *, timeout_s: float = _TIMEOUT_S) -> dict[str, Any]:
+    """The daemon's reply.
+
+    Raises:
+        DaemonNotRunning: nobody listens.
+        ControlError: it refused, or did not answer in time.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.settimeout(timeout_s)
+        try:
+            with short_address(path) as address:
+                sock.connect(address)
+        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError) as error:
+            raise DaemonNotRunning(
+                "the daemon is not running",
+                hint="start it: upscaled up (or: systemctl --user start upscaled)",
+            ) from error
+        except OSError as error:
+            raise ControlError(f"cannot reach the daemon at {path}: {error}") from error
+        try:
+            sock.sendall(protocol.encode_request(request))
+            with sock.makefile("rb") as stream:
+                line = stream.readline(protocol.MAX_REPLY_BYTES)
+        except TimeoutError as error:
+            raise ControlError(
+                f"the daemon did not answer in {timeout_s:g} s",
+                hint="look at its log: journalctl --user -u upscaled",
+            ) from error
+        except OSError as error:
+            raise DaemonNotRunning("the daemon went away while it was asked") from error
+    if not line:
+        raise DaemonNotRunning("the daemon went away while it was asked")
+    return protocol.decode_reply(line)

@@ -1,0 +1,131 @@
+"""The listening end, in a thread of its own: a slow client waits for itself alone."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from upscaled.control import protocol
+from upscaled.control.address import short_address
+from upscaled.errors import ControlError, UpscaledError
+
+_log = logging.getLogger(__name__)
+_IDLE_S = 30.0
+_ANSWER_S = 60.0
+_MOST_CLIENTS = 64
+_UCRED = struct.Struct("3i")
+
+Handler = Callable[[protocol.Request, Future[dict[str, Any]]], None]
+"""Called in the server's thread; must return at once, and settle the future from anywhere."""
+
+
+class Server:
+    def __init__(self, path: Path, handler: Handler) -> None:
+        self._path = path
+        self._handler = handler
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="control", daemon=True)
+        self._clients = 0
+
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        """Listen; the caller holds the state lock, so that a socket there is a dead one.
+
+        Raises:
+            OSError: the runtime folder cannot be used.
+        """
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._path.parent.chmod(0o700)
+        with contextlib.suppress(FileNotFoundError):
+            self._path.unlink()
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        try:
+            with short_address(self._path) as address:
+                listener.bind(address)
+            self._path.chmod(0o600)
+        except OSError:
+            listener.close()
+            raise
+        self._listener = listener
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        with contextlib.suppress(FileNotFoundError):
+            self._path.unlink()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            server = self._loop.run_until_complete(
+                asyncio.start_unix_server(
+                    self._serve, sock=self._listener, limit=protocol.MAX_REQUEST_BYTES
+                )
+            )
+            self._loop.run_forever()
+            server.close()
+            remaining = asyncio.all_tasks(self._loop)
+            for client in remaining:
+                client.cancel()
+            self._loop.run_until_complete(asyncio.gather(*remaining, return_exceptions=True))
+        finally:
+            self._loop.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._clients += 1
+        try:
+            if self._clients > _MOST_CLIENTS:
+                writer.write(protocol.encode_refusal("too many clients at once", "try again"))
+            elif _peer_uid(writer) not in {os.getuid(), 0}:
+                writer.write(protocol.encode_refusal("another user's daemon", None))
+            else:
+                await self._converse(reader, writer)
+            await asyncio.wait_for(writer.drain(), _IDLE_S)
+        except (OSError, TimeoutError, asyncio.LimitOverrunError, ValueError):
+            pass
+        finally:
+            self._clients -= 1
+            writer.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await asyncio.wait_for(reader.readline(), _IDLE_S):
+            writer.write(await self._answer(line))
+            await asyncio.wait_for(writer.drain(), _IDLE_S)
+
+    async def _answer(self, line: bytes) -> bytes:
+        try:
+            request = protocol.decode_request(line)
+            future: Future[dict[str, Any]] = Future()
+            self._handler(request, future)
+            result = await asyncio.wait_for(asyncio.wrap_future(future), _ANSWER_S)
+            return protocol.encode_reply(result)
+        except UpscaledError as error:
+            return protocol.encode_refusal(error.message, error.hint)
+        except TimeoutError:
+            return protocol.encode_refusal("the daemon is too busy to answer", "try again")
+        except Exception:  # noqa: BLE001 (a bug in one answer must not end the server)
+            _log.exception("a bug, met while answering %r", line[:200])
+            return protocol.encode_refusal("a bug in the daemon; its log has more", None)
+
+
+def _peer_uid(writer: asyncio.StreamWriter) -> int:
+    sock = writer.get_extra_info("socket")
+    credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    _, uid, _ = _UCRED.unpack(credentials)
+    return int(uid)
+
+
+def refuse(future: Future[dict[str, Any]], error: Exception) -> None:
+    """Settle with an error; what is not ours is told as a bug."""
+    future.set_exception(error if isinstance(error, UpscaledError) else ControlError(str(error)))
