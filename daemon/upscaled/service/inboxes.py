@@ -1,0 +1,82 @@
+"""The watched folders of all rules: one inbox for each distinct root."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from upscaled import rules as matching
+from upscaled.clock import Clock
+from upscaled.config.settings import RuleSettings
+from upscaled.watch.inbox import Inbox
+from upscaled.watch.spec import Batch, InboxSpec, InboxView
+
+
+class Watched(Protocol):
+    """What the supervisor needs of an inbox. Twin in memory: `tests/fakes_watch.py`."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    def rescan(self) -> None: ...
+    def resettle(self, path: Path) -> None: ...
+    def view(self) -> InboxView: ...
+
+
+MakeInbox = Callable[[InboxSpec, Callable[[Batch], None], Clock], Watched]
+
+
+def real_inbox(spec: InboxSpec, deliver: Callable[[Batch], None], clock: Clock) -> Watched:
+    return Inbox(spec, deliver, clock)
+
+
+def specs(active: Sequence[RuleSettings]) -> list[InboxSpec]:
+    """What to watch. Rules that share a root share its inbox, at the more careful setting."""
+    roots = dict.fromkeys(root for rule in active for root in rule.roots)
+    return [_spec(root, [rule for rule in active if root in rule.roots], active) for root in roots]
+
+
+def _spec(root: Path, sharing: Sequence[RuleSettings], active: Sequence[RuleSettings]) -> InboxSpec:
+    def wants(relative: Path) -> bool:
+        return matching.match(active, root / relative, root).rule is not None
+
+    return InboxSpec(
+        root=root,
+        recursive=any(rule.recursive for rule in sharing),
+        settle_s=max(rule.settle_s for rule in sharing),
+        hidden=any(rule.hidden for rule in sharing),
+        rescan_s=min(rule.rescan_s for rule in sharing),
+        poll_s=min(rule.poll_s for rule in sharing),
+        excluded=frozenset(rule.delivery.folder for rule in active),
+        wants=wants,
+    )
+
+
+class Inboxes:
+    def __init__(self, deliver: Callable[[Batch], None], clock: Clock, make: MakeInbox) -> None:
+        self._deliver = deliver
+        self._clock = clock
+        self._make = make
+        self._inboxes: list[Watched] = []
+
+    def watch(self, active: Sequence[RuleSettings]) -> None:
+        """Watch for these rules from now on; what was watched before is let go."""
+        self.stop()
+        self._inboxes = [self._make(spec, self._deliver, self._clock) for spec in specs(active)]
+        for inbox in self._inboxes:
+            inbox.start()
+
+    def stop(self) -> None:
+        for inbox in self._inboxes:
+            inbox.stop()
+        self._inboxes = []
+
+    def rescan(self) -> None:
+        for inbox in self._inboxes:
+            inbox.rescan()
+
+    def resettle(self, path: Path) -> None:
+        for inbox in self._inboxes:
+            if path.is_relative_to(inbox.view().root):
+                inbox.resettle(path)
+
+    def views(self) -> list[InboxView]:
+        return [inbox.view() for inbox in self._inboxes]

@@ -1,0 +1,46 @@
+"""Settled files to the queue: the first rule that takes a file gets it."""
+
+import logging
+from collections.abc import Sequence
+
+from upscaled import rules
+from upscaled.clock import Clock
+from upscaled.config.settings import RuleSettings
+from upscaled.job import Arrival
+from upscaled.store.jobs import Store
+from upscaled.watch.spec import Batch
+
+_log = logging.getLogger(__name__)
+
+
+class Intake:
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def take(self, active: Sequence[RuleSettings], batch: Batch) -> int:
+        """Queue what is new; the number of files queued."""
+        by_rule: dict[str, list[Arrival]] = {}
+        found = {}
+        for arrival in batch.arrivals:
+            match = rules.match(active, arrival.path, batch.root)
+            if match.rule is not None and match.root is not None:
+                found[match.rule.name] = (match.rule, match.root)
+                by_rule.setdefault(match.rule.name, []).append(arrival)
+        queued = 0
+        for name, arrivals in by_rule.items():
+            rule, root = found[name]
+            queued += self._store.admit(
+                name,
+                root,
+                arrivals,
+                rule.recipe,
+                rule.delivery,
+                now=self._clock.now(),
+                priority=rule.priority,
+            )
+        if queued:
+            _log.info(
+                "%d %s queued from %s", queued, "file" if queued == 1 else "files", batch.root
+            )
+        return queued

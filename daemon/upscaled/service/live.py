@@ -1,0 +1,110 @@
+"""What only the running daemon knows, for `status`: plain JSON, keys are only ever added."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import upscaled
+from upscaled.plain import printable
+from upscaled.watch.spec import InboxView
+
+if TYPE_CHECKING:
+    from upscaled.config.settings import RuleSettings
+    from upscaled.service.dispatch import Flight
+    from upscaled.service.supervisor import Supervisor
+
+
+def live_status(supervisor: "Supervisor") -> dict[str, Any]:
+    now = supervisor.clock.monotonic()
+    views = supervisor.inboxes.views()
+    return {
+        "pid": os.getpid(),
+        "version": upscaled.__version__,
+        "uptime_s": round(supervisor.clock.now() - supervisor.started_at, 1),
+        "config_files": [printable(str(path)) for path in supervisor.settings.source_files],
+        "notices": [str(notice.message) for notice in supervisor.settings.notices],
+        "worker": _worker(supervisor),
+        "rules": [_rule(rule, views) for rule in supervisor.settings.rules],
+        "flights": [_flight(flight, now) for flight in supervisor.dispatcher.flights],
+        "problems": list(_problems(supervisor, views)),
+    }
+
+
+def _worker(supervisor: "Supervisor") -> dict[str, Any]:
+    dispatcher = supervisor.dispatcher
+    state = dispatcher.state
+    return {
+        "pid": dispatcher.worker_pid,
+        "restart_in_s": dispatcher.restart_in_s,
+        "memory_bytes": state.beat and state.beat.memory_bytes,
+        "tile_px": state.beat and state.beat.tile_px,
+        "resident": state.resident and asdict(state.resident),
+        "fetching": state.fetching and asdict(state.fetching),
+    }
+
+
+def _rule(rule: "RuleSettings", views: list[InboxView]) -> dict[str, Any]:
+    return {
+        "name": rule.name,
+        "enabled": rule.enabled,
+        "model": rule.recipe.model,
+        "output": printable(str(rule.delivery.folder)),
+        "inboxes": [
+            {
+                "folder": printable(str(view.root)),
+                "watched_by": view.watched_by,
+                "reason": view.reason,
+                "files": view.files,
+                "settling": view.settling,
+            }
+            for view in views
+            if view.root in rule.roots
+        ],
+    }
+
+
+def _flight(flight: "Flight", now: float) -> dict[str, Any]:
+    return {
+        "id": flight.order.job_id,
+        "rule": flight.order.rule,
+        "file": printable(str(flight.order.source)),
+        "attempt": flight.order.attempt,
+        "stage": flight.stage,
+        "done": flight.done,
+        "total": flight.total,
+        "seconds": round(now - flight.since, 1),
+    }
+
+
+def _problems(supervisor: "Supervisor", views: list[InboxView]) -> Iterator[dict[str, str | None]]:
+    dispatcher = supervisor.dispatcher
+    if supervisor.reload_error is not None:
+        yield _problem(
+            f"the changed configuration is refused: {supervisor.reload_error}",
+            "upscaled config check",
+        )
+    for model, unusable in dispatcher.state.unusable.items():
+        yield _problem(f"model {model} cannot be used: {unusable.reason}", unusable.hint)
+    if dispatcher.worker_pid is None and dispatcher.last_death is not None:
+        yield _problem(
+            f"the worker died ({dispatcher.last_death}) and is started again",
+            "journalctl --user -u upscaled",
+        )
+    if supervisor.sources.trouble is not None:
+        yield _problem(supervisor.sources.trouble, "check the permissions of the inbox")
+    for view in views:
+        if view.reason is not None:
+            yield _problem(f"inbox {view.root}: {view.reason}", None)
+
+
+def _problem(what: str, hint: str | None) -> dict[str, str | None]:
+    return {"what": printable(what), "hint": hint and printable(hint)}
+
+
+def status_line(supervisor: "Supervisor") -> str:
+    """One line for `systemctl status`."""
+    flights = supervisor.dispatcher.flights
+    resident = supervisor.dispatcher.state.resident
+    where = f"{resident.model} on {resident.device}" if resident else "no model loaded"
+    return f"{len(flights)} running · {where}"

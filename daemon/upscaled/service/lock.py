@@ -1,0 +1,53 @@
+"""One daemon for each state directory: the kernel holds the lock and lets go at death."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from upscaled.errors import DaemonAlreadyRunning, StoreError
+
+
+@contextmanager
+def hold(path: Path) -> Iterator[None]:
+    """Hold the lock while the `with` lasts.
+
+    Raises:
+        DaemonAlreadyRunning: another process holds it.
+        StoreError: the state directory cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write to the state directory {path.parent}: {error.strerror}",
+            hint="check its permissions, or set $XDG_STATE_HOME to another folder",
+        ) from error
+    try:
+        _take(fd, path)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _take(fd: int, path: Path) -> None:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        pid = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "?"
+        raise DaemonAlreadyRunning(
+            f"a daemon already runs for {path.parent} (pid {pid})",
+            hint="see it with: upscaled status; stop it with: upscaled down",
+        ) from error
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, f"{os.getpid()}\n".encode("ascii"), 0)
+
+
+def owner_id() -> str:
+    """Boot id, pid and start time: never the same for two processes, reboots included."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    # Field 22 of stat; the name in field 2 may hold blanks and brackets.
+    fields = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return f"{boot}:{os.getpid()}:{fields[19]}"

@@ -1,0 +1,120 @@
+"""What `status` says, from what the database keeps and what the daemon knows: pure."""
+
+from dataclasses import asdict
+from typing import Any
+
+import upscaled
+from upscaled.plain import printable
+from upscaled.store.views import JobView, Overview, PauseView, RuleCounts
+
+SCHEMA_VERSION = 1
+"""Of the JSON; raised only if a key ever had to go or to change its meaning."""
+
+
+def build_report(
+    overview: Overview, live: dict[str, Any] | None, trouble: list[dict[str, str | None]]
+) -> dict[str, Any]:
+    """The document behind `status --json`. `live` is None where no daemon answers."""
+    flights = {flight["id"]: flight for flight in (live or {}).get("flights", [])}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "version": upscaled.__version__,
+        "daemon": _daemon(live),
+        "worker": (live or {}).get("worker"),
+        "rules": _rules(overview, live),
+        "running": [_running(job, flights.get(job.id)) for job in overview.running],
+        "delayed": [_job(job) for job in overview.delayed],
+        "failed": [_job(job) for job in overview.failed],
+        "recent": [_job(job) for job in overview.recent],
+        "problems": [
+            *trouble,
+            *(live or {}).get("problems", []),
+            *map(_paused, _by_itself(overview)),
+        ],
+        "notices": (live or {}).get("notices", []),
+    }
+
+
+def _daemon(live: dict[str, Any] | None) -> dict[str, Any]:
+    if live is None:
+        return {"running": False, "pid": None}
+    keys = ("pid", "version", "uptime_s", "config_files")
+    return {"running": True} | {key: live.get(key) for key in keys}
+
+
+def _rules(overview: Overview, live: dict[str, Any] | None) -> list[dict[str, Any]]:
+    known = {rule["name"]: rule for rule in (live or {}).get("rules", [])}
+    pauses = {pause.rule: pause for pause in overview.pauses}
+    rules = []
+    for name in dict.fromkeys([*known, *overview.rules]):
+        pause = pauses.get(name) or pauses.get("")
+        rules.append(
+            {
+                "name": name,
+                "state": _state(known.get(name), pause, live),
+                "reason": pause and pause.reason,
+                **asdict(overview.rules.get(name, RuleCounts())),
+                "model": known.get(name, {}).get("model"),
+                "output": known.get(name, {}).get("output"),
+                "inboxes": known.get(name, {}).get("inboxes", []),
+            }
+        )
+    return rules
+
+
+def _state(
+    rule: dict[str, Any] | None, pause: PauseView | None, live: dict[str, Any] | None
+) -> str:
+    if live is None:
+        return "stopped"
+    if rule is None:
+        return "removed"
+    if not rule["enabled"]:
+        return "disabled"
+    if pause is None:
+        return "active"
+    return "paused" if pause.cause == "user" else "waiting"
+
+
+def _by_itself(overview: Overview) -> list[PauseView]:
+    return [pause for pause in overview.pauses if pause.cause == "environment"]
+
+
+def _paused(pause: PauseView) -> dict[str, str | None]:
+    return {
+        "what": f"rule {pause.rule} waits: {pause.reason}",
+        "hint": f"it goes on by itself; to try now: upscaled resume {pause.rule}",
+    }
+
+
+def _running(job: JobView, flight: dict[str, Any] | None) -> dict[str, Any]:
+    live = {key: (flight or {}).get(key) for key in ("stage", "done", "total", "seconds")}
+    return _job(job) | live
+
+
+def _job(job: JobView) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "rule": job.rule,
+        "state": job.state,
+        "file": printable(str(job.file)),
+        "output": job.output and printable(str(job.output)),
+        "attempts": job.attempts,
+        "width_px": job.width_px,
+        "height_px": job.height_px,
+        "reason": job.reason,
+        "hint": job.hint,
+        "notes": list(job.notes),
+        "timings": job.timings,
+        "duplicate_of": job.duplicate_of,
+        "queued_at": job.queued_at,
+        "claimed_at": job.claimed_at,
+        "finished_at": job.finished_at,
+        "not_before": job.not_before,
+    }
+
+
+def job_report(job: JobView, history: tuple[tuple[float, str, str | None], ...]) -> dict[str, Any]:
+    """The document behind `show --json`."""
+    events = [{"at": at, "event": event, "detail": detail} for at, event, detail in history]
+    return {"schema_version": SCHEMA_VERSION} | _job(job) | {"history": events}

@@ -1,0 +1,302 @@
+"""The daemon: it puts the parts together and is the only one that knows them all.
+
+One thread decides. Inboxes, the worker's listener, the control socket and signals only put
+events on its queue; it takes them one by one, steps the dispatcher, and sleeps until the next.
+"""
+
+import logging
+import signal
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from upscaled import log
+from upscaled.clock import Clock, SystemClock
+from upscaled.config.settings import RuleSettings, Settings
+from upscaled.control.protocol import Request
+from upscaled.control.server import Server, refuse
+from upscaled.dirs import Dirs
+from upscaled.errors import ConfigError, ExitCode, UpscaledError
+from upscaled.job import Changed, JobState, Order, Outcome
+from upscaled.service import lock
+from upscaled.service.dispatch import Dispatcher
+from upscaled.service.executor import Deliver, Died, Executor, Said
+from upscaled.service.inboxes import Inboxes, MakeInbox, real_inbox
+from upscaled.service.intake import Intake
+from upscaled.service.live import status_line
+from upscaled.service.notify import Notifier
+from upscaled.service.orders import Orders
+from upscaled.service.recovery import recover
+from upscaled.service.sources import Sources
+from upscaled.service.worker_process import WorkerProcess
+from upscaled.store.jobs import Store
+from upscaled.watch.spec import Batch
+from upscaled.worker.messages import Begin, Warm
+
+_log = logging.getLogger(__name__)
+
+STOP_GRACE_S = 4.0
+"""For the worker to reach the end of a tile; systemd and people wait five."""
+_TICK_S = 1.0
+_BEAT_LIMIT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    request: Request
+    reply: Future[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Signalled:
+    number: int
+
+
+Event = Said | Died | Batch | Asked | Signalled
+StartWorker = Callable[[Begin, Deliver], Executor]
+
+
+@dataclass(frozen=True, slots=True)
+class Seams:
+    """What tests replace."""
+
+    clock: Clock
+    notifier: Notifier
+    start_worker: StartWorker = WorkerProcess
+    make_inbox: MakeInbox = real_inbox
+
+
+class Supervisor:
+    def __init__(
+        self,
+        settings: Settings,
+        dirs: Dirs,
+        seams: Seams,
+        *,
+        once: bool = False,
+        load: Callable[[], Settings] | None = None,
+    ) -> None:
+        """`once`: end when all that lies in the inboxes is done. `load`: for a reload."""
+        self.settings = settings
+        self.dirs = dirs
+        self.clock = seams.clock
+        self.started_at = seams.clock.now()
+        self._notifier = seams.notifier
+        self._load = load
+        self._start_worker = seams.start_worker
+        self._make_inbox = seams.make_inbox
+        self._once = once
+        self._events: SimpleQueue[Event] = SimpleQueue()
+        self._stopping_since: float | None = None
+        self._ready = False
+        self._watchdog_at = 0.0
+        self.reload_error: str | None = None
+
+    @property
+    def active(self) -> Sequence[RuleSettings]:
+        return [rule for rule in self.settings.rules if rule.enabled]
+
+    def run(self) -> ExitCode:
+        """Until it is told to stop.
+
+        Raises:
+            DaemonAlreadyRunning: another one holds this state directory.
+            StoreError: the database cannot be used.
+        """
+        with lock.hold(self.dirs.lock):
+            self.store = Store.open(self.dirs.store)
+            try:
+                return self._run()
+            finally:
+                self.store.close()
+
+    def _run(self) -> ExitCode:
+        owner = lock.owner_id()
+        folders = dict.fromkeys(rule.delivery.folder for rule in self.settings.rules)
+        recover(self.store, owner, folders, self.clock.now())
+        self.dispatcher = Dispatcher(
+            self.store, self.clock, owner, self._make_worker, self._job_ended
+        )
+        self.sources = Sources(self.store, self.clock)
+        self.inboxes = Inboxes(self._events.put, self.clock, self._make_inbox)
+        self._intake = Intake(self.store, self.clock)
+        self._orders = Orders(self)
+        server = Server(
+            self.dirs.socket, lambda request, reply: self._events.put(Asked(request, reply))
+        )
+        server.start()
+        restore = self._catch_signals()
+        try:
+            self.inboxes.watch(self.active)
+            _log.info("watching", extra=log.fields(log.Event.STARTED))
+            while not self._step(server):
+                pass
+            return ExitCode.OK
+        finally:
+            self._shut(server)
+            restore()
+
+    def _shut(self, server: Server) -> None:
+        self.inboxes.stop()
+        self.dispatcher.kill()
+        while not self.dispatcher.is_stopped:
+            self._handle(self._events.get())
+        server.stop()
+        _log.info("stopped", extra=log.fields(log.Event.STOPPED))
+
+    def _catch_signals(self) -> Callable[[], None]:
+        def caught(number: int, _frame: object) -> None:
+            self._events.put(Signalled(number))
+
+        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        before = [signal.signal(number, caught) for number in numbers]
+
+        def restore() -> None:
+            for number, handler in zip(numbers, before, strict=True):
+                signal.signal(number, handler)
+
+        return restore
+
+    def _make_worker(self) -> Executor:
+        device = self.settings.device
+        begin = Begin(
+            device=device if isinstance(device, str) else device[0],
+            precision=self.settings.precision,
+            memory_bytes=self.settings.memory_bytes,
+            models_dir=str(self.dirs.models),
+            mark=self.store.store_id,
+            learned=self.store.learned(),
+        )
+        worker = self._start_worker(begin, self._events.put)
+        for warm in dict.fromkeys(Warm(r.recipe.model, r.recipe.scale) for r in self.active):
+            worker.send(warm)
+        return worker
+
+    def _step(self, server: Server) -> bool:
+        """One round; whether all is over."""
+        try:
+            self._handle(self._events.get(timeout=self._nap_s()))
+            while True:
+                self._handle(self._events.get_nowait())
+        except Empty:
+            pass
+        self.sources.settle()
+        self.dispatcher.step([rule.name for rule in self.active])
+        if not server.is_alive:
+            raise UpscaledError("the control socket's thread died")
+        self._tell_systemd()
+        if self._once and self._stopping_since is None and self._is_drained():
+            self.stop()
+        return self._is_over()
+
+    def _nap_s(self) -> float:
+        due = self.store.next_wake(self.clock.now())
+        restart_s = self.dispatcher.restart_in_s
+        waits = [_TICK_S]
+        waits += [due - self.clock.now()] if due is not None else []
+        waits += [restart_s] if restart_s is not None else []
+        return max(min(waits), 0.01)
+
+    def _handle(self, event: Event) -> None:
+        match event:
+            case Said(executor, message):
+                self.dispatcher.hear(executor, message)
+            case Died():
+                self.dispatcher.bury(event)
+            case Batch():
+                self._intake.take(self.active, event)
+            case Asked(request, reply):
+                try:
+                    reply.set_result(self._orders.answer(request))
+                except Exception as error:  # noqa: BLE001 (the asker gets it, the daemon goes on)
+                    refuse(reply, error)
+            case Signalled(signal.SIGHUP):
+                self.reload()
+            case Signalled():
+                self.stop()
+
+    def _job_ended(self, order: Order, outcome: Outcome, state: JobState) -> None:
+        if state in {JobState.DONE, JobState.FAILED}:
+            self.sources.settle(now=True)
+        elif isinstance(outcome, Changed):
+            self.inboxes.resettle(order.source)
+
+    def stop(self) -> None:
+        """Gracefully; asked a second time, at once."""
+        if self._stopping_since is not None:
+            self.dispatcher.kill()
+            return
+        self._stopping_since = self.clock.monotonic()
+        self._notifier.stopping("stopping")
+        self.dispatcher.begin_stop()
+
+    def _is_over(self) -> bool:
+        if self._stopping_since is None:
+            return False
+        if self.clock.monotonic() - self._stopping_since > STOP_GRACE_S:
+            self.dispatcher.kill()
+        return self.dispatcher.is_stopped
+
+    def reload(self) -> None:
+        """Take a changed configuration; a broken one is refused and the old one stays."""
+        if self._load is None:
+            return
+        self._notifier.reloading()
+        try:
+            self.settings = self._load()
+        except ConfigError as error:
+            self.reload_error = error.message
+            _log.error("the new configuration is refused, the old one stays: %s", error)
+        else:
+            self.reload_error = None
+            self.inboxes.watch(self.active)
+            _log.info("the configuration was read anew", extra=log.fields(log.Event.RELOADED))
+        self._notifier.ready(status_line(self))
+
+    def _is_drained(self) -> bool:
+        views = self.inboxes.views()
+        idle = all(view.first_scan_done and not view.settling for view in views)
+        names = [rule.name for rule in self.active]
+        return (
+            idle
+            and self._events.empty()
+            and not self.dispatcher.flights
+            and not self.store.ready(names, self.clock.now())
+        )
+
+    def _tell_systemd(self) -> None:
+        views = self.inboxes.views()
+        if not self._ready and self._is_prepared():
+            self._ready = True
+            self._notifier.ready(status_line(self))
+        interval = self._notifier.watchdog_interval_s
+        now = self.clock.monotonic()
+        healthy = all(v.alive and now - v.beat_monotonic < _BEAT_LIMIT_S for v in views)
+        if interval is not None and now >= self._watchdog_at and healthy:
+            self._watchdog_at = now + interval
+            self._notifier.watchdog()
+            if self._ready:
+                self._notifier.status(status_line(self))
+
+    def _is_prepared(self) -> bool:
+        """The first scan is over, and each model was loaded or found unusable."""
+        state = self.dispatcher.state
+        checked = state.resident is not None or state.unusable or not self.active
+        if state.fetching is not None:
+            self._notifier.extend_timeout(60)
+        return bool(checked) and all(view.first_scan_done for view in self.inboxes.views())
+
+
+def run_daemon(
+    settings: Settings,
+    dirs: Dirs,
+    notifier: Notifier,
+    *,
+    once: bool = False,
+    load: Callable[[], Settings] | None = None,
+) -> ExitCode:
+    """The real daemon, in this process, until it is told to stop."""
+    seams = Seams(SystemClock(), notifier)
+    return Supervisor(settings, dirs, seams, once=once, load=load).run()
