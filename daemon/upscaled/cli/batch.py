@@ -1,0 +1,82 @@
+"""Many files in this process: a bar while it works, a line for each result."""
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from upscaled.config.settings import Settings
+from upscaled.errors import ExitCode, UpscaledError
+from upscaled.job import Done, Order
+from upscaled.plain import printable
+from upscaled.worker.messages import Fetching, FromWorker
+from upscaled.worker.oneshot import Oneshot
+
+_PARTS = ("decode", "upscale", "encode", "publish")
+
+
+class Batch:
+    def __init__(self, settings: Settings, models_dir: Path, *, verbose: bool) -> None:
+        self._oneshot = Oneshot(
+            settings.device, settings.precision, settings.memory_bytes, models_dir, self._hear
+        )
+        self._verbose = verbose
+        self._fetching: str | None = None
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+        )
+        console = Console(stderr=True)
+        self._progress = Progress(*columns, console=console, disable=not sys.stderr.isatty())
+
+    def run(self, orders: Sequence[Order]) -> ExitCode:
+        """All of them, whatever happens to one; `ERROR` if any failed."""
+        with self._progress:
+            failed = sum(not self._run_one(order) for order in orders)
+        if failed:
+            click.echo(f"{failed} of {len(orders)} failed", err=True)
+        return ExitCode.ERROR if failed else ExitCode.OK
+
+    def _run_one(self, order: Order) -> bool:
+        name = printable(order.source.name)
+        bar = self._progress.add_task(name, total=None)
+        try:
+            done = self._oneshot.run(order, partial(self._advance, bar))
+        except UpscaledError as error:
+            click.echo(f"{name}: {error.message}", err=True)
+            if error.hint:
+                click.echo(f"  → {error.hint}", err=True)
+            return False
+        finally:
+            self._progress.remove_task(bar)
+        click.echo(printable(str(done.result.path)))
+        self._tell(order, done)
+        return True
+
+    def _advance(self, bar: TaskID, done: int, total: int) -> None:
+        self._progress.update(bar, completed=done, total=total)
+
+    def _tell(self, order: Order, done: Done) -> None:
+        if self._verbose:
+            times = (f"{part} {getattr(done.timings, f'{part}_s'):.2f} s" for part in _PARTS)
+            click.echo(f"  {self._oneshot.describe(order.recipe)}; {', '.join(times)}", err=True)
+        for note in done.notes:
+            click.echo(f"  note: {note}", err=True)
+
+    def _hear(self, message: FromWorker) -> None:
+        if isinstance(message, Fetching) and message.model != self._fetching:
+            self._fetching = message.model
+            click.echo(f"fetching the model {message.model} (once)", err=True)

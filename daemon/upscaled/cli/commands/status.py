@@ -1,0 +1,62 @@
+"""`upscaled status`: problems first, then what runs, then a row a rule."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from upscaled.cli.options import config_option, json_option
+from upscaled.control.client import ask
+from upscaled.control.protocol import Request
+from upscaled.dirs import Dirs, find_dirs
+from upscaled.errors import ControlError, DaemonNotRunning, ExitCode, StoreError
+from upscaled.service.report import build_report
+from upscaled.store.views import Overview, open_views
+
+
+@click.command("status", short_help="What is going on.")
+@config_option
+@json_option
+@click.option("--check", is_flag=True, help="Exit 5 if anything is wrong, for monitors.")
+def status_command(config: tuple[Path, ...], *, as_json: bool, check: bool) -> int:  # noqa: ARG001 (each command takes it)
+    """Say what is going on. Exit code: 0 running, 3 not running, 5 degraded (--check).
+
+    \b
+    Example:
+      upscaled status
+      upscaled status --json | jq .rules
+    """
+    report = gather(find_dirs())
+    if as_json:
+        click.echo(json.dumps(report, indent=2))
+    else:
+        from upscaled.cli.screen import show_status  # noqa: PLC0415 (rich: not for --json)
+
+        show_status(report)
+    if not report["daemon"]["running"]:
+        return ExitCode.NOT_RUNNING
+    if check and (report["problems"] or report["failed"]):
+        return ExitCode.DEGRADED
+    return ExitCode.OK
+
+
+def gather(dirs: Dirs) -> dict[str, Any]:
+    """The report on the daemon of these folders, as far as it can be known."""
+    trouble: list[dict[str, str | None]] = []
+    live = None
+    try:
+        live = ask(dirs.socket, Request("status"))
+    except DaemonNotRunning:
+        pass
+    except ControlError as error:
+        trouble.append({"what": error.message, "hint": error.hint})
+    overview = Overview()
+    if dirs.store.exists():
+        try:
+            with open_views(dirs.store) as views:
+                overview = views.overview(time.time())
+        except StoreError as error:
+            trouble.append({"what": error.message, "hint": error.hint})
+    return build_report(overview, live, trouble)

@@ -1,0 +1,84 @@
+"""`upscaled up`: the daemon, in the foreground."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from upscaled import log
+from upscaled.cli.options import config_option, load_settings
+from upscaled.config.settings import Settings
+from upscaled.dirs import Dirs, find_dirs
+from upscaled.errors import UsageError
+from upscaled.plain import printable
+
+
+@click.command("up", short_help="Run the daemon in the foreground.")
+@config_option
+@click.option("--once", is_flag=True, help="Do what lies in the inboxes, then end.")
+def up_command(config: tuple[Path, ...], *, once: bool) -> int:
+    """Run the daemon in the foreground; Ctrl-C stops it.
+
+    Without a configuration it watches ~/Upscale/inbox and writes to ~/Upscale/outbox.
+
+    \b
+    Example:
+      upscaled up
+      upscaled up --config photos.yml
+    """
+    # The daemon's parts are loaded by this command alone.
+    from upscaled.service.notify import find_notifier  # noqa: PLC0415
+    from upscaled.service.supervisor import run_daemon  # noqa: PLC0415
+
+    dirs = find_dirs()
+    settings = load_settings(config, dirs)
+    _make_folders(settings)
+    _introduce(settings, dirs)
+    log.set_up()
+    return run_daemon(
+        settings,
+        dirs,
+        find_notifier(),
+        once=once,
+        load=lambda: load_settings(config, dirs),
+    )
+
+
+def _make_folders(settings: Settings) -> None:
+    """Inboxes and outputs of the defaults; a folder that a file names may be an absent mount."""
+    if settings.source_files:
+        return
+    for rule in settings.rules:
+        for folder in (*rule.roots, rule.delivery.folder):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise UsageError(
+                    f"cannot make {folder}: {error.strerror}",
+                    hint="name other folders in a configuration: upscaled config init",
+                ) from error
+
+
+def _introduce(settings: Settings, dirs: Dirs) -> None:
+    """One screen: what will happen, and what to do now."""
+    if not sys.stderr.isatty() and settings.source_files:
+        return
+    files = ", ".join(map(str, settings.source_files))
+    _say(f"upscaled · configuration: {files or 'none, these are the defaults'}")
+    for rule in settings.rules:
+        if rule.enabled:
+            _say(f"  {rule.name}:")
+            for root in rule.roots:
+                _say(f"    drop images into  {root}")
+            _say(f"    results appear in {rule.delivery.folder}")
+            _say(f"    with the model    {rule.recipe.model}")
+    for notice in settings.notices:
+        _say(f"  note: {notice}")
+    _say(f"  models are kept in  {dirs.models} (fetched once, at the first start)")
+    _say("See what it does: upscaled status    Stop it: Ctrl-C, or upscaled down")
+    if not settings.source_files:
+        _say(f"Make rules of your own: upscaled config init ({dirs.config_file})")
+
+
+def _say(text: str) -> None:
+    click.echo(printable(text), err=True)

@@ -1,0 +1,82 @@
+"""What several commands share."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from upscaled.config.settings import Settings
+from upscaled.dirs import Dirs, find_dirs
+from upscaled.errors import UpscaledError
+
+CONFIG_VARIABLE = "UPSCALED_CONFIG"
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def config_option(command: F) -> F:
+    """`-c/--config FILE`, repeatable; passes `config: tuple[Path, ...]`."""
+    return click.option(
+        "-c",
+        "--config",
+        "config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        multiple=True,
+        metavar="FILE",
+        help=f"Configuration file; several are merged.  [default: ${CONFIG_VARIABLE}, "
+        "else ~/.config/upscaled/upscaled.yml]",
+    )(command)
+
+
+def json_option(command: F) -> F:
+    return click.option("--json", "as_json", is_flag=True, help="JSON for programs.")(command)
+
+
+def find_files(config: tuple[Path, ...], dirs: Dirs) -> tuple[Path, ...]:
+    """The configuration files to read; none where there is nothing but the defaults."""
+    if config:
+        return config
+    if named := os.environ.get(CONFIG_VARIABLE):
+        return (Path(named),)
+    return (dirs.config_file,) if dirs.config_file.exists() else ()
+
+
+def load_settings(config: tuple[Path, ...], dirs: Dirs | None = None) -> Settings:
+    """What the files say, or the defaults.
+
+    Raises:
+        ConfigError: with all that is wrong with them.
+    """
+    # Here, not above: `upscaled --version` and `status` should not load pydantic.
+    from upscaled.config.load import default_settings, load_config  # noqa: PLC0415
+
+    files = find_files(config, dirs or find_dirs())
+    if not files:
+        return default_settings(Path.home())
+    return load_config(
+        files, environment=os.environ, check_model=check_model, model_scale=model_scale
+    )
+
+
+def check_model(ref: str) -> str | None:
+    """What is wrong with a model's name, for `load_config`; a second line is the hint."""
+    from upscaled.models.reference import resolve  # noqa: PLC0415 (as above)
+
+    try:
+        resolve(ref)
+    except UpscaledError as error:
+        return f"{error.message}\n{error.hint}" if error.hint else error.message
+    return None
+
+
+def model_scale(ref: str) -> int | None:
+    """The scale of a model of the catalogue; None: only its file says."""
+    from upscaled.models.reference import resolve  # noqa: PLC0415 (as above)
+
+    try:
+        model = resolve(ref).model
+    except UpscaledError:
+        return None
+    return None if model is None else model.scale
