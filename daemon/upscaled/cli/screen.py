@@ -32,18 +32,19 @@ def _headline(report: dict[str, Any]) -> str:
     daemon = report["daemon"]
     if not daemon["running"]:
         return "[bold]upscaled[/] is not running  [dim]→ upscaled up[/]"
-    worker = report["worker"] or {}
     line = f"[bold]upscaled[/] {daemon['version']} up {duration(daemon['uptime_s'])}"
     line += f" · pid {daemon['pid']}"
-    if worker.get("fetching"):
-        return f"{line} · {_fetching(worker['fetching'])}"
-    if resident := worker.get("resident"):
-        line += (
-            f" · {resident['device']} {resident['precision']} · {escape(_short(resident['model']))}"
-        )
-        if worker.get("memory_bytes"):
-            line += f" · {size(worker['memory_bytes'])}"
-    return line
+    return line + "".join(f" · {_worker(worker)}" for worker in report["workers"])
+
+
+def _worker(worker: dict[str, Any]) -> str:
+    if worker["fetching"]:
+        return _fetching(worker["fetching"])
+    resident = worker["resident"]
+    if worker["pid"] is None or resident is None:
+        return "starting" if worker["pid"] else "no model loaded"
+    parts = f"{resident['device']} {resident['precision']} · {escape(_short(resident['model']))}"
+    return f"{parts} · {size(worker['memory_bytes'])}" if worker["memory_bytes"] else parts
 
 
 def _fetching(fetching: dict[str, Any]) -> str:

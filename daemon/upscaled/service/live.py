@@ -11,7 +11,7 @@ from upscaled.watch.spec import InboxView
 
 if TYPE_CHECKING:
     from upscaled.config.settings import RuleSettings
-    from upscaled.service.dispatch import Flight
+    from upscaled.service.seat import Flight, Seat
     from upscaled.service.supervisor import Supervisor
 
 
@@ -24,19 +24,19 @@ def live_status(supervisor: "Supervisor") -> dict[str, Any]:
         "uptime_s": round(supervisor.clock.now() - supervisor.started_at, 1),
         "config_files": [printable(str(path)) for path in supervisor.settings.source_files],
         "notices": [str(notice.message) for notice in supervisor.settings.notices],
-        "worker": _worker(supervisor),
+        "workers": [_worker(seat) for seat in supervisor.dispatcher.seats],
         "rules": [_rule(rule, views) for rule in supervisor.settings.rules],
         "flights": [_flight(flight, now) for flight in supervisor.dispatcher.flights],
         "problems": list(_problems(supervisor, views)),
     }
 
 
-def _worker(supervisor: "Supervisor") -> dict[str, Any]:
-    dispatcher = supervisor.dispatcher
-    state = dispatcher.state
+def _worker(seat: "Seat") -> dict[str, Any]:
+    state = seat.state
     return {
-        "pid": dispatcher.worker_pid,
-        "restart_in_s": dispatcher.restart_in_s,
+        "device": seat.device,
+        "pid": seat.worker and seat.worker.pid,
+        "restart_in_s": seat.restart_in_s,
         "memory_bytes": state.beat and state.beat.memory_bytes,
         "tile_px": state.beat and state.beat.tile_px,
         "resident": state.resident and asdict(state.resident),
@@ -78,19 +78,19 @@ def _flight(flight: "Flight", now: float) -> dict[str, Any]:
 
 
 def _problems(supervisor: "Supervisor", views: list[InboxView]) -> Iterator[dict[str, str | None]]:
-    dispatcher = supervisor.dispatcher
     if supervisor.reload_error is not None:
         yield _problem(
             f"the changed configuration is refused: {supervisor.reload_error}",
             "upscaled config check",
         )
-    for model, unusable in dispatcher.state.unusable.items():
-        yield _problem(f"model {model} cannot be used: {unusable.reason}", unusable.hint)
-    if dispatcher.worker_pid is None and dispatcher.last_death is not None:
-        yield _problem(
-            f"the worker died ({dispatcher.last_death}) and is started again",
-            "journalctl --user -u upscaled",
-        )
+    for seat in supervisor.dispatcher.seats:
+        for model, unusable in seat.state.unusable.items():
+            yield _problem(f"model {model} cannot be used: {unusable.reason}", unusable.hint)
+        if seat.restart_in_s is not None and seat.last_death is not None:
+            yield _problem(
+                f"the worker died ({seat.last_death}) and is started again",
+                "journalctl --user -u upscaled",
+            )
     if supervisor.sources.trouble is not None:
         yield _problem(supervisor.sources.trouble, "check the permissions of the inbox")
     for view in views:
@@ -105,6 +105,6 @@ def _problem(what: str, hint: str | None) -> dict[str, str | None]:
 def status_line(supervisor: "Supervisor") -> str:
     """One line for `systemctl status`."""
     flights = supervisor.dispatcher.flights
-    resident = supervisor.dispatcher.state.resident
-    where = f"{resident.model} on {resident.device}" if resident else "no model loaded"
-    return f"{len(flights)} running · {where}"
+    residents = [seat.state.resident for seat in supervisor.dispatcher.seats]
+    where = ", ".join(f"{known.model} on {known.device}" for known in residents if known)
+    return f"{len(flights)} running · {where or 'no model loaded'}"

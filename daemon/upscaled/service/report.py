@@ -20,7 +20,7 @@ def build_report(
         "schema_version": SCHEMA_VERSION,
         "version": upscaled.__version__,
         "daemon": _daemon(live),
-        "worker": (live or {}).get("worker"),
+        "workers": (live or {}).get("workers", []),
         "rules": _rules(overview, live),
         "running": [_running(job, flights.get(job.id)) for job in overview.running],
         "delayed": [_job(job) for job in overview.delayed],

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any
 
+import psutil
+
 from upscaled import log
 from upscaled.clock import Clock, SystemClock
 from upscaled.config.settings import RuleSettings, Settings
@@ -29,6 +31,7 @@ from upscaled.service.live import status_line
 from upscaled.service.notify import Notifier
 from upscaled.service.orders import Orders
 from upscaled.service.recovery import recover
+from upscaled.service.seat import Seat
 from upscaled.service.sources import Sources
 from upscaled.service.worker_process import WorkerProcess
 from upscaled.store.jobs import Store
@@ -41,6 +44,8 @@ STOP_GRACE_S = 4.0
 """For the worker to reach the end of a tile; systemd and people wait five."""
 _TICK_S = 1.0
 _BEAT_LIMIT_S = 60.0
+_FETCH_S = 60.0
+"""What systemd is asked for again and again while a model is being fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +122,7 @@ class Supervisor:
         folders = dict.fromkeys(rule.delivery.folder for rule in self.settings.rules)
         recover(self.store, owner, folders, self.clock.now())
         self.dispatcher = Dispatcher(
-            self.store, self.clock, owner, self._make_worker, self._job_ended
+            self.store, self.clock, owner, self._make_seats(), self._job_ended
         )
         self.sources = Sources(self.store, self.clock)
         self.inboxes = Inboxes(self._events.put, self.clock, self._make_inbox)
@@ -159,12 +164,19 @@ class Supervisor:
 
         return restore
 
-    def _make_worker(self) -> Executor:
+    def _make_seats(self) -> list[Seat]:
         device = self.settings.device
+        devices = (device,) if isinstance(device, str) else device
+        return [
+            Seat(name, self._make_worker, self.clock, self.settings.keep_alive_s)
+            for name in devices
+        ]
+
+    def _make_worker(self, device: str) -> Executor:
         begin = Begin(
-            device=device if isinstance(device, str) else device[0],
+            device=device,
             precision=self.settings.precision,
-            memory_bytes=self.settings.memory_bytes,
+            memory_bytes=memory_limit_bytes(self.settings),
             models_dir=str(self.dirs.models),
             mark=self.store.store_id,
             learned=self.store.learned(),
@@ -282,11 +294,20 @@ class Supervisor:
 
     def _is_prepared(self) -> bool:
         """The first scan is over, and each model was loaded or found unusable."""
-        state = self.dispatcher.state
-        checked = state.resident is not None or state.unusable or not self.active
-        if state.fetching is not None:
-            self._notifier.extend_timeout(60)
-        return bool(checked) and all(view.first_scan_done for view in self.inboxes.views())
+        states = [seat.state for seat in self.dispatcher.seats]
+        if any(state.fetching is not None for state in states):
+            self._notifier.extend_timeout(_FETCH_S)
+        checked = any(state.resident or state.unusable for state in states)
+        return (checked or not self.active) and all(
+            view.first_scan_done for view in self.inboxes.views()
+        )
+
+
+def memory_limit_bytes(settings: Settings) -> int | None:
+    """The user's `memory:`; a share is one of the machine's memory."""
+    if settings.memory_share is not None:
+        return int(psutil.virtual_memory().total * settings.memory_share)
+    return settings.memory_bytes
 
 
 def run_daemon(

@@ -146,9 +146,11 @@ class Lanes:
 
         self._say(order, "load", 0, 1)
         upscaler = self._residents.get(order.recipe)
-        self._upscaled.put(
-            run.upscale(prepared, upscaler, progress=progress, cancelled=self.stopping.is_set)
+        upscaled = run.upscale(
+            prepared, upscaler, progress=progress, cancelled=self.stopping.is_set
         )
+        self._residents.report_learned(upscaler)
+        self._upscaled.put(upscaled)
 
     def _deliver(self, upscaled: run.Upscaled) -> None:
         order = upscaled.prepared.order

@@ -1,5 +1,7 @@
 """The models that are loaded. Only the device's thread comes here."""
 
+import copy
+import json
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING
 from upscaled.errors import DeviceError
 from upscaled.job import Recipe
 from upscaled.models.library import Library
-from upscaled.worker.messages import Begin, Fetching, FromWorker, Resident
+from upscaled.worker.messages import Begin, Fetching, FromWorker, Learned, Resident
 
 if TYPE_CHECKING:
     from upscaled.engine.upscaler import TorchUpscaler
@@ -27,6 +29,7 @@ class Residents:
         self._cancelled = cancelled
         self._library = Library(Path(begin.models_dir))
         self._loaded: OrderedDict[Recipe, TorchUpscaler] = OrderedDict()
+        self._learned = {key: json.loads(text) for key, text in begin.learned.items()}
 
     @property
     def tile_px(self) -> int | None:
@@ -47,6 +50,14 @@ class Residents:
             self._loaded[key] = self._load(key)
         self._loaded.move_to_end(key)
         return self._loaded[key]
+
+    def report_learned(self, upscaler: "TorchUpscaler") -> None:
+        """Tell the supervisor what the last picture taught, if it is new."""
+        found = upscaler.learned()
+        news = {key: value for key, value in found.items() if self._learned.get(key) != value}
+        if news:
+            self._learned |= copy.deepcopy(news)
+            self._report(Learned({key: json.dumps(value) for key, value in news.items()}))
 
     def _load(self, recipe: Recipe) -> "TorchUpscaler":
         # Torch takes seconds to import: the decoder starts meanwhile.
@@ -74,6 +85,7 @@ class Residents:
             memory_bytes=self._begin.memory_bytes,
             tile_px=recipe.tile_px,
             expected_scale=recipe.scale,
+            learned=self._learned,
         )
         self._report(
             Resident(

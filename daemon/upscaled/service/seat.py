@@ -1,0 +1,204 @@
+"""A device and the worker that has it: started, fed, listened to, laid to rest, started again."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from upscaled import log
+from upscaled.clock import Clock
+from upscaled.job import Order
+from upscaled.service.executor import Executor
+from upscaled.worker.messages import (
+    Beat,
+    Fetching,
+    FromWorker,
+    Progressed,
+    Resident,
+    Run,
+    Stop,
+    ToWorker,
+    Unusable,
+)
+
+_log = logging.getLogger(__name__)
+
+STALL_S = 600.0
+"""No word of any job for so long: the worker hangs. A tile takes seconds on the slowest CPU."""
+_RESTART_MOST_S = 30.0
+
+
+@dataclass(slots=True)
+class Flight:
+    """A job in the worker."""
+
+    order: Order
+    suspect: bool
+    since: float
+    stage: str = "queued"
+    done: int = 0
+    total: int = 1
+    content_sha256: str | None = None
+
+
+@dataclass(slots=True)
+class WorkerState:
+    """What the worker said of itself, for `status`."""
+
+    resident: Resident | None = None
+    fetching: Fetching | None = None
+    unusable: dict[str, Unusable] = field(default_factory=dict)
+    beat: Beat | None = None
+
+
+class Seat:
+    def __init__(
+        self,
+        device: str,
+        start_worker: Callable[[str], Executor],
+        clock: Clock,
+        keep_alive_s: float | None,
+    ) -> None:
+        """`keep_alive_s`: an idle worker ends after so long, which frees the device."""
+        self.device = device
+        self.worker: Executor | None = None
+        self.state = WorkerState()
+        self.flights: dict[int, Flight] = {}
+        self.last_death: str | None = None
+        self.stopping = False
+        self._start_worker = start_worker
+        self._clock = clock
+        self._keep_alive_s = keep_alive_s
+        self._deaths = 0
+        self._start_at = self._heard_at = self._used_at = clock.monotonic()
+        self._resting = False
+
+    @property
+    def takes_work(self) -> bool:
+        """Nothing is claimed before the worker lives: an attempt must not go to a bad start."""
+        return self.worker is not None and self.state.beat is not None and not self._is_ending
+
+    @property
+    def _is_ending(self) -> bool:
+        return self.stopping or self._resting
+
+    @property
+    def restart_in_s(self) -> float | None:
+        """Until a dead worker is started again; None while one runs, or none is needed."""
+        if self.worker is not None or self._resting:
+            return None
+        return max(self._start_at - self._clock.monotonic(), 0.0)
+
+    def step(self, *, work_waits: Callable[[], bool]) -> None:
+        """Start, kill or retire the worker where it is due."""
+        now = self._clock.monotonic()
+        if self.stopping:
+            return
+        if self.worker is None:
+            if now >= self._start_at and (not self._resting or work_waits()):
+                self._start()
+        elif self.flights:
+            self._used_at = now
+            if now - self._heard_at > STALL_S:
+                _log.error("no word from the worker for %.0f s: it is killed", STALL_S)
+                self._heard_at = now
+                self.worker.kill()
+        elif self._is_idle_at(now) and not work_waits():
+            _log.info("idle for %.0f s: the model is unloaded", now - self._used_at)
+            self._resting = True
+            self.worker.send(Stop())
+
+    def _is_idle_at(self, now: float) -> bool:
+        return (
+            self._keep_alive_s is not None
+            and not self._resting
+            and self.state.fetching is None
+            and now - self._used_at >= self._keep_alive_s
+        )
+
+    def _start(self) -> None:
+        self.state = WorkerState()
+        self._resting = False
+        self._heard_at = self._used_at = self._clock.monotonic()
+        self.worker = self._start_worker(self.device)
+        _log.info("worker started (pid %d)", self.worker.pid)
+
+    def fly(self, order: Order, *, suspect: bool) -> None:
+        """Give it a job."""
+        now = self._clock.monotonic()
+        if not self.flights:
+            self._heard_at = now
+        self.flights[order.job_id] = Flight(order, suspect, now)
+        self.say(Run(order))
+
+    def say(self, message: ToWorker) -> None:
+        if self.worker is not None:
+            self.worker.send(message)
+
+    def hear(self, message: FromWorker) -> None:
+        """Keep what it says of itself and of its progress."""
+        match message:
+            case Beat():
+                self.state.beat = message
+                return
+            case Resident():
+                self._settle_model(message)
+            case Fetching():
+                self.state.fetching = message
+                self._used_at = self._clock.monotonic()
+            case Unusable(model, reason):
+                self.state.fetching = None
+                self.state.unusable[model] = message
+                _log.error("model %s cannot be used: %s", model, reason)
+            case Progressed(job_id, stage, done, total):
+                if (flight := self.flights.get(job_id)) is not None:
+                    flight.stage, flight.done, flight.total = stage, done, total
+            case _:
+                pass
+        self._heard_at = self._clock.monotonic()
+
+    def _settle_model(self, resident: Resident) -> None:
+        self.state.resident = resident
+        self.state.fetching = None
+        self.state.unusable.pop(resident.model, None)
+        _log.info(
+            "model %s (%s, %d×) is ready on %s in %s after %.1f s",
+            resident.model,
+            resident.architecture,
+            resident.scale,
+            resident.device,
+            resident.precision,
+            resident.load_s,
+        )
+
+    def succeed(self) -> None:
+        """A job came back done: the worker is sound."""
+        self._deaths = 0
+
+    def vacate(self, reason: str) -> bool:
+        """The worker is gone; whether it was meant to go."""
+        self.worker = None
+        self.state.beat = None
+        if self._is_ending:
+            return True
+        # The first restart is at once; a worker that dies at every start must not spin.
+        delay_s = min(2.0**self._deaths - 1, _RESTART_MOST_S)
+        self._deaths += 1
+        self.last_death = reason
+        self._start_at = self._clock.monotonic() + delay_s
+        _log.error(
+            "the worker died: %s; it starts again in %.0f s",
+            reason,
+            delay_s,
+            extra=log.fields(log.Event.WORKER_DIED),
+        )
+        return False
+
+    def stop(self) -> None:
+        """Ask the worker to end at its next tile."""
+        self.stopping = True
+        self.say(Stop())
+
+    def kill(self) -> None:
+        self.stopping = True
+        if self.worker is not None:
+            self.worker.kill()
