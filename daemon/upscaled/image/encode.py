@@ -36,6 +36,7 @@ FORMATS = {
     "avif": Format("AVIF", "avif", most_px=65_536, quality=90),
     "tiff": Format("TIFF", "tif", deep=True),
 }
+_BAND_ROWS = 64
 _SAME = {
     "JPEG": "jpeg",
     "MPO": "jpeg",
@@ -84,10 +85,30 @@ def encode(picture: Picture, name: str, quality: int | None) -> tuple[bytes, tup
     samples = _join(colour, alpha, gray=picture.gray)
     if samples.dtype == np.uint16:
         return _encode_deep(picture, samples, name, notes)
-    buffer = io.BytesIO()
     options = _options(picture, form, quality)
+    if name == "png":
+        options |= _png_effort(samples)
+    return _save(samples, form, options), tuple(notes)
+
+
+def _save(samples: Samples, form: Format, options: dict[str, Any]) -> bytes:
+    buffer = io.BytesIO()
     Image.fromarray(samples).save(buffer, form.pillow, **options)
-    return buffer.getvalue(), tuple(notes)
+    return buffer.getvalue()
+
+
+def _png_effort(samples: Samples) -> dict[str, int]:
+    """Runs only, or a search for repeats: whichever makes a band of the middle smaller.
+
+    What networks draw of photographs hardly repeats itself: at 1024×1024 px runs alone give
+    898 kB in 0.2 s, the default search 925 kB in 1.2 s. Drawings are the other way round:
+    172 kB against 101 kB.
+    """
+    rows = samples.shape[0]
+    band = samples[max(rows // 2 - _BAND_ROWS // 2, 0) :][:_BAND_ROWS]
+    efforts = ({"compress_type": zlib.Z_RLE}, {"compress_level": 4})
+    runs, search = (len(_save(band, FORMATS["png"], effort)) for effort in efforts)
+    return {"compress_type": zlib.Z_RLE} if runs <= search else {"compress_level": 6}
 
 
 def _options(picture: Picture, form: Format, quality: int | None) -> dict[str, Any]:
@@ -99,8 +120,6 @@ def _options(picture: Picture, form: Format, quality: int | None) -> dict[str, A
         options |= {"optimize": True, "subsampling": "4:4:4"}
     if form.pillow == "TIFF":
         options["compression"] = "tiff_deflate"
-    if form.pillow == "PNG":
-        options["compress_level"] = 6
     if picture.icc:
         options["icc_profile"] = picture.icc
     if picture.exif:
