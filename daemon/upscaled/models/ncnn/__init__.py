@@ -1,0 +1,1 @@
+"""ncnn model files, read without ncnn."""
