@@ -1,9 +1,9 @@
 """Many files in this process: a bar while it works, a line for each result."""
 
+import os
 import sys
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 import click
 from rich.console import Console
@@ -17,9 +17,11 @@ from rich.progress import (
 )
 
 from upscaled.config.settings import Settings
+from upscaled.dirs import Dirs
 from upscaled.errors import ExitCode, UpscaledError
 from upscaled.job import Done, Order
 from upscaled.plain import printable
+from upscaled.service.begin import devices, make_begin
 from upscaled.worker.messages import Fetching, FromWorker
 from upscaled.worker.oneshot import Oneshot
 
@@ -27,10 +29,10 @@ _PARTS = ("decode", "upscale", "encode", "publish")
 
 
 class Batch:
-    def __init__(self, settings: Settings, models_dir: Path, *, verbose: bool) -> None:
-        self._oneshot = Oneshot(
-            settings.device, settings.precision, settings.memory_bytes, models_dir, self._hear
-        )
+    def __init__(self, settings: Settings, dirs: Dirs, *, verbose: bool) -> None:
+        mark = f"run-{os.getpid()}"
+        begin = make_begin(settings, dirs, devices(settings)[0], mark=mark, learned={})
+        self._oneshot = Oneshot(begin, self._hear)
         self._verbose = verbose
         self._fetching: str | None = None
         columns = (

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any
 
-import psutil
-
 from upscaled import log
 from upscaled.clock import Clock, SystemClock
 from upscaled.config.settings import RuleSettings, Settings
@@ -23,6 +21,7 @@ from upscaled.dirs import Dirs
 from upscaled.errors import ConfigError, ExitCode, UpscaledError
 from upscaled.job import Changed, JobState, Order, Outcome
 from upscaled.service import lock
+from upscaled.service.begin import devices, make_begin
 from upscaled.service.dispatch import Dispatcher
 from upscaled.service.executor import Deliver, Died, Executor, Said
 from upscaled.service.inboxes import Inboxes, MakeInbox, real_inbox
@@ -165,19 +164,16 @@ class Supervisor:
         return restore
 
     def _make_seats(self) -> list[Seat]:
-        device = self.settings.device
-        devices = (device,) if isinstance(device, str) else device
         return [
-            Seat(name, self._make_worker, self.clock, self.settings.keep_alive_s)
-            for name in devices
+            Seat(device, self._make_worker, self.clock, self.settings.keep_alive_s)
+            for device in devices(self.settings)
         ]
 
     def _make_worker(self, device: str) -> Executor:
-        begin = Begin(
-            device=device,
-            precision=self.settings.precision,
-            memory_bytes=memory_limit_bytes(self.settings),
-            models_dir=str(self.dirs.models),
+        begin = make_begin(
+            self.settings,
+            self.dirs,
+            device,
             mark=self.store.store_id,
             learned=self.store.learned(),
         )
@@ -219,11 +215,14 @@ class Supervisor:
                 self.dispatcher.bury(event)
             case Batch():
                 self._intake.take(self.active, event)
-            case Asked(request, reply):
+            case Asked(request, reply) if reply.set_running_or_notify_cancel():
+                # Else the asker has been told that it took too long.
                 try:
                     reply.set_result(self._orders.answer(request))
                 except Exception as error:  # noqa: BLE001 (the asker gets it, the daemon goes on)
                     refuse(reply, error)
+            case Asked():
+                pass
             case Signalled(signal.SIGHUP):
                 self.reload()
             case Signalled():
@@ -241,6 +240,7 @@ class Supervisor:
             self.dispatcher.kill()
             return
         self._stopping_since = self.clock.monotonic()
+        _log.info("stopping at the next tile; asked again, at once")
         self._notifier.stopping("stopping")
         self.dispatcher.begin_stop()
 
@@ -301,13 +301,6 @@ class Supervisor:
         return (checked or not self.active) and all(
             view.first_scan_done for view in self.inboxes.views()
         )
-
-
-def memory_limit_bytes(settings: Settings) -> int | None:
-    """The user's `memory:`; a share is one of the machine's memory."""
-    if settings.memory_share is not None:
-        return int(psutil.virtual_memory().total * settings.memory_share)
-    return settings.memory_bytes
 
 
 def run_daemon(

@@ -164,6 +164,9 @@ class Lanes:
             self._give_up(error)
         except UpscaledError as error:
             self._send(Unusable(wish.model, error.message, error.hint))
+        except Exception as error:  # noqa: BLE001 (the lane has to live for the jobs)
+            _log.exception("a bug, met with the model %s", wish.model)
+            self._send(Unusable(wish.model, f"{type(error).__name__}: {error}"))
 
     def _attempt(self, order: Order, step: Callable[[], None]) -> None:
         """Whatever happens in `step`, the job gets an outcome."""

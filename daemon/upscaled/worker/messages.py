@@ -7,18 +7,27 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import cattrs
 from cattrs.strategies import configure_tagged_union
 
 from upscaled.job import Order, Outcome, Result, Twin
-from upscaled.plain import make_converter
+from upscaled.plain import MALFORMED, make_converter
 
 MAX_LINE_BYTES = 1 << 20
 
 # Supervisor to worker
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How a model of the hub may be fetched."""
+
+    token: str | None = field(default=None, repr=False)
+    cache_folder: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +41,8 @@ class Begin:
     mark: str
     """Stands in the names of temporary files, so that only their owner sweeps them."""
     learned: dict[str, str]
+    access: dict[str, Access]
+    """By `Recipe.model`, only for models with something to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +199,7 @@ class Channel:
                     raise ValueError("a message is longer than a megabyte")
                 try:
                     yield _converter.structure(json.loads(line), union)
-                except (cattrs.BaseValidationError, TypeError, KeyError) as error:
+                except MALFORMED as error:
                     raise ValueError(f"not a message: {error}") from error
 
     def close(self) -> None:

@@ -1,8 +1,6 @@
 """Jobs in this process, one after the other: what `upscaled run` and in-process tests use."""
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 
 from upscaled.errors import EnvironmentTrouble
 from upscaled.job import Done, Order, Recipe
@@ -21,24 +19,9 @@ def _ignore(_: FromWorker) -> None:
 
 
 class Oneshot:
-    def __init__(
-        self,
-        device: str | tuple[str, ...],
-        precision: str,
-        memory_bytes: int | None,
-        models_dir: Path,
-        report: Callable[[FromWorker], None] = _ignore,
-    ) -> None:
+    def __init__(self, begin: Begin, report: Callable[[FromWorker], None] = _ignore) -> None:
         """`report` hears of models being fetched and loaded."""
-        self._mark = f"run-{os.getpid()}"
-        begin = Begin(
-            device=device if isinstance(device, str) else device[0],
-            precision=precision,
-            memory_bytes=memory_bytes,
-            models_dir=str(models_dir),
-            mark=self._mark,
-            learned={},
-        )
+        self._mark = begin.mark
         self._residents = Residents(begin, report, _never)
 
     def run(self, order: Order, progress: Progress) -> Done:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from upscaled.errors import DeviceError
 from upscaled.job import Recipe
+from upscaled.models.hub import HubAccess
 from upscaled.models.library import Library
-from upscaled.worker.messages import Begin, Fetching, FromWorker, Learned, Resident
+from upscaled.worker.messages import Access, Begin, Fetching, FromWorker, Learned, Resident
 
 if TYPE_CHECKING:
     from upscaled.engine.upscaler import TorchUpscaler
@@ -27,7 +28,6 @@ class Residents:
         self._begin = begin
         self._report = report
         self._cancelled = cancelled
-        self._library = Library(Path(begin.models_dir))
         self._loaded: OrderedDict[Recipe, TorchUpscaler] = OrderedDict()
         self._learned = {key: json.loads(text) for key, text in begin.learned.items()}
 
@@ -51,6 +51,11 @@ class Residents:
         self._loaded.move_to_end(key)
         return self._loaded[key]
 
+    def _library(self, model: str) -> Library:
+        access = self._begin.access.get(model, Access())
+        hub = HubAccess(token=access.token, cache_folder=access.cache_folder)
+        return Library(Path(self._begin.models_dir), hub=hub)
+
     def report_learned(self, upscaler: "TorchUpscaler") -> None:
         """Tell the supervisor what the last picture taught, if it is new."""
         found = upscaler.learned()
@@ -70,7 +75,7 @@ class Residents:
             ) from error
 
         started = time.monotonic()
-        path = self._library.fetch(
+        path = self._library(recipe.model).fetch(
             recipe.model,
             on_progress=lambda step: self._report(
                 Fetching(step.model, step.stage, step.done_bytes, step.total_bytes)

@@ -53,7 +53,7 @@ def run_command(
     # Torch comes in here: seconds that no other command should pay.
     from upscaled.cli.batch import Batch  # noqa: PLC0415
 
-    return Batch(settings, find_dirs().models, verbose=verbose).run(orders)
+    return Batch(settings, find_dirs(), verbose=verbose).run(orders)
 
 
 def _recipe(
