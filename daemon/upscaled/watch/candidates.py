@@ -1,0 +1,116 @@
+"""From a look at a file to a settled file, delivered once. One thread."""
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from upscaled.clock import Clock
+from upscaled.job import Arrival, Fingerprint
+from upscaled.watch import ignore, scan
+from upscaled.watch.seen import Seen, join, split
+from upscaled.watch.settle import Hint, Look, Settled, Settling
+from upscaled.watch.spec import InboxSpec
+
+Known = Callable[[Path, Fingerprint], bool]
+
+
+class Candidates:
+    """What may have to be delivered, below one root. Paths are relative to it."""
+
+    def __init__(self, spec: InboxSpec, root: bytes, known: Known, clock: Clock) -> None:
+        self._spec = spec
+        self._root = root
+        self._known = known
+        self._clock = clock
+        self._settling = Settling(spec.settle_s)
+        self.seen = Seen()
+
+    def __len__(self) -> int:
+        return len(self._settling)
+
+    def next_due(self) -> float:
+        return self._settling.next_due()
+
+    def look(self, path: bytes, status: os.stat_result) -> Look:
+        """What stands at `path`, whose `lstat` result is at hand."""
+        full = join(self._root, path)
+        return scan.look_with(full, status, follow_symlinks=self._spec.follow_symlinks)
+
+    def consider(self, path: bytes, look: Look, hint: Hint) -> None:
+        """Let it settle, unless it was delivered as it is."""
+        folder, name = split(path)
+        parent = self.seen.folder(folder)
+        if parent is not None and parent.names.get(name) == look.digest:
+            self._settling.drop(path)
+        elif path not in self._settling and self._known(self._full(path), look.fingerprint):
+            self.seen.put(folder, name, look.digest)
+        else:
+            self._see(path, look, hint)
+
+    def gone(self, path: bytes) -> None:
+        self._settling.drop(path)
+        self.seen.drop(*split(path))
+
+    def forget(self, full: Path, *, settle: bool) -> None:
+        """Deliver a file anew when it is next seen or, to `settle`, look at it now."""
+        prefix = join(self._root, b"")
+        path = os.fsencode(full)
+        if not path.startswith(prefix):
+            return
+        path = path.removeprefix(prefix)
+        self.seen.drop(*split(path))
+        look = self._look_again(path) if settle else None
+        if look is not None:
+            self._settling.drop(path)
+            self._see(path, look, Hint.FOUND)
+
+    def settled(self, limit: int) -> list[Settled]:
+        """What settled and is to be delivered; `delivered` has to be told of each."""
+        ready = []
+        now = self._clock.monotonic()
+        for settled in self._settling.settled(now, self._look_again, limit=limit):
+            if self._is_reserved(settled):
+                self.undelivered(settled)
+            else:
+                ready.append(settled)
+        return ready
+
+    def arrival(self, settled: Settled) -> Arrival:
+        look = settled.look
+        oddity = look.oddity
+        if oddity is None and look.fingerprint.size_bytes == 0:
+            oddity = "is empty (0 bytes)"
+        return Arrival(self._full(settled.path), look.fingerprint, oddity)
+
+    def delivered(self, settled: Settled) -> None:
+        self.seen.put(*split(settled.path), settled.look.digest)
+
+    def undelivered(self, settled: Settled) -> None:
+        """It settles once more, and comes again."""
+        self._see(settled.path, settled.look, Hint.FOUND)
+
+    def _see(self, path: bytes, look: Look, hint: Hint) -> None:
+        folder = self.seen.folder(split(path)[0])
+        # Where changes are only seen by looking, a quiet file may merely not have been looked at.
+        slow_s = self._spec.poll_s if folder is not None and folder.blind is not None else 0.0
+        self._settling.see(path, look, self._clock.monotonic(), hint=hint, slow_s=slow_s)
+
+    def _look_again(self, path: bytes) -> Look | None:
+        try:
+            status = os.lstat(join(self._root, path))
+        except OSError:
+            return None  # what is still there is found by the next scan
+        look = self.look(path, status)
+        readable_folder = stat.S_ISDIR(status.st_mode) and look.oddity == scan.FOLDER
+        return None if readable_folder and not ignore.is_image_like(path) else look
+
+    def _is_reserved(self, settled: Settled) -> bool:
+        """Whether an empty file holds the name for bytes that arrive under another."""
+        if settled.look.oddity is not None or settled.look.fingerprint.size_bytes > 0:
+            return False
+        full = join(self._root, settled.path)
+        return any(os.path.lexists(name) for name in ignore.unfinished_names(full))
+
+    def _full(self, path: bytes) -> Path:
+        return Path(os.fsdecode(join(self._root, path)))

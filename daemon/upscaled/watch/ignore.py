@@ -1,0 +1,95 @@
+"""Names that are nobody's picture: half-written, hidden, or left behind by a program.
+
+Only names are judged, each for itself, so that a temporary file which is renamed to its final
+name is simply another name, and a candidate.
+"""
+
+# Browsers, download and sync programs while they write. Sources: the ignore lists of
+# paperless-ngx and Syncthing, and the names the programs document.
+_TEMPORARY_ENDS = (
+    b"~",  # editors' backups
+    b".part",  # Firefox, KDE, curl, yt-dlp
+    b".partial",  # Edge, Internet Explorer
+    b".crdownload",  # Chrome
+    b".download",  # Safari
+    b".opdownload",  # Opera
+    b".filepart",  # WinSCP
+    b".tmp",
+    b".temp",
+    b".swp",  # vim
+    b".aria2",
+    b".!ut",  # uTorrent
+    b".!qb",  # qBittorrent
+    b".!sync",  # Resilio Sync
+    b".ytdl",
+    b".lftp-pget-status",
+    b".kate-swp",
+    b".drivedownload",  # Google Drive
+    b".driveupload",
+    b"-journal",  # SQLite
+)
+_TEMPORARY_STARTS = (
+    b"._",  # macOS: resource forks
+    b".~",  # LibreOffice locks, Nextcloud, rsync --delay-updates
+    b"~$",  # Microsoft Office locks
+    b".goutputstream-",  # GLib
+    b".syncthing.",
+    b"~syncthing~",
+    b".nfs",  # NFS: deleted, but still open
+    b".fuse_hidden",  # FUSE: deleted, but still open
+    b".owncloudsync",
+    b".seaf-",
+)
+_LITTER = frozenset((b"thumbs.db", b"ehthumbs.db", b"desktop.ini", b".ds_store", b"icon\r"))
+_LITTER_FOLDERS = frozenset(
+    (
+        b"@eadir",  # Synology thumbnails
+        b"#recycle",
+        b"@recycle",
+        b"__macosx",
+        b".stfolder",
+        b".stversions",
+        b".tmp.drivedownload",
+        b".tmp.driveupload",
+        b".dropbox.cache",
+        b"$recycle.bin",
+        b"system volume information",
+        b"lost+found",
+    )
+)
+_IMAGE_ENDS = tuple(
+    b"." + end
+    for end in (
+        b"avif bmp dng exr gif hdr heic heif j2k jfif jp2 jpe jpeg jpg jxl pbm pgm png pnm ppm "
+        b"psd tga tif tiff webp"
+    ).split()
+)
+
+
+def is_passed_over(name: bytes, *, hidden: bool) -> bool:
+    """Whether a file of this name is never a candidate. `hidden`: dot files are welcome."""
+    lower = name.lower()
+    return (
+        (name.startswith(b".") and not hidden)
+        or lower.endswith(_TEMPORARY_ENDS)
+        or lower.startswith(_TEMPORARY_STARTS)
+        or lower in _LITTER
+    )
+
+
+def is_closed_folder(name: bytes, *, hidden: bool) -> bool:
+    """Whether nobody looks into a folder of this name."""
+    return (name.startswith(b".") and not hidden) or name.lower() in _LITTER_FOLDERS
+
+
+def is_image_like(name: bytes) -> bool:
+    """Whether a user would expect a result from it, even where it is a pipe or a directory."""
+    return name.lower().endswith(_IMAGE_ENDS)
+
+
+def unfinished_names(name: bytes) -> tuple[bytes, ...]:
+    """Names under which the bytes may be arriving while `name` itself is still empty.
+
+    Firefox reserves the final name with an empty file for as long as the download takes.
+    """
+    return name + b".part", name + b".crdownload", name + b".download"

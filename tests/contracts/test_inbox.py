@@ -1,0 +1,88 @@
+"""The inbox on real inotify and its twin in memory keep one contract; broken ones do not."""
+
+from pathlib import Path
+
+import pytest
+
+from conftest import Eventually
+from contracts.inbox import AnyInbox, exercise
+from fakes_watch import ListInbox
+from upscaled.clock import SystemClock
+from upscaled.watch.inbox import Inbox
+
+
+def _write(_inbox: AnyInbox, path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+def _tell(inbox: AnyInbox, path: Path, _content: bytes) -> None:
+    assert isinstance(inbox, ListInbox)
+    inbox.drop(path)
+
+
+def test_the_inbox_on_real_inotify_keeps_the_contract(
+    tmp_path: Path, eventually: Eventually
+) -> None:
+    root = tmp_path / "inbox"
+    root.mkdir()
+    exercise(
+        lambda spec, deliver, known: Inbox(spec, deliver, SystemClock(), known),
+        _write,
+        root,
+        eventually,
+    )
+
+
+def test_the_twin_keeps_the_contract(tmp_path: Path, eventually: Eventually) -> None:
+    exercise(
+        lambda spec, deliver, known: ListInbox(spec, deliver, SystemClock(), known),
+        _tell,
+        tmp_path / "inbox",
+        eventually,
+    )
+
+
+class Forgetful(ListInbox):
+    """Delivers everything with each scan."""
+
+    def rescan(self) -> None:
+        self.delivered.clear()
+        super().rescan()
+
+
+class Careless(ListInbox):
+    """Takes a file as delivered whose delivery failed."""
+
+    def drop(self, path: Path, *, oddity: str | None = None) -> None:
+        self.delivered.add(super().drop(path, oddity=oddity))
+
+
+class Undead(ListInbox):
+    """Goes on after it was stopped."""
+
+    def stop(self) -> None:
+        pass
+
+
+class Greedy(ListInbox):
+    """Does not ask whether a file is known."""
+
+    def start(self) -> None:
+        self.known = None
+        super().start()
+
+
+@pytest.mark.parametrize("broken", [Forgetful, Careless, Undead, Greedy])
+def test_a_broken_inbox_does_not_keep_the_contract(
+    broken: type[ListInbox], tmp_path: Path, eventually: Eventually
+) -> None:
+    def soon(condition: object, timeout_s: float = 0.05, what: str = "") -> None:
+        eventually(condition, timeout_s, what)
+
+    with pytest.raises((AssertionError, pytest.fail.Exception)):
+        exercise(
+            lambda spec, deliver, known: broken(spec, deliver, SystemClock(), known),
+            _tell,
+            tmp_path / "inbox",
+            soon,
+        )
