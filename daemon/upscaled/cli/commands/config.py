@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from upscaled.cli.options import check_model, config_option, json_option, model_scale
 from upscaled.config.find import config_files
 from upscaled.config.load import default_settings, load_config
 from upscaled.config.problems import ConfigProblems, Problem, github_annotation
@@ -19,15 +20,9 @@ from upscaled.dirs import find_dirs
 from upscaled.errors import ExitCode, UpscaledError, UsageError
 
 SCHEMA_VERSION = 1
+SCHEMA_NAME = "upscaled.schema.json"
 FORMATS = ("text", "parsable", "github")
 
-config_option = click.option(
-    "--config",
-    "-f",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    help="The configuration; several are laid over each other.",
-)
 env_option = click.option(
     "--env", "-e", "env", metavar="NAME=VALUE", multiple=True, help="A variable for ${NAME}."
 )
@@ -37,7 +32,6 @@ env_file_option = click.option(
     multiple=True,
     help="Variables, instead of the .env beside the configuration.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="For programs.")
 
 
 @click.group("config")
@@ -59,7 +53,7 @@ def config_group() -> None:
 @click.option("--strict", is_flag=True, help="Notices are errors too.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing where nothing is wrong.")
 @click.pass_context
-def check(  # noqa: PLR0913  one argument for each option
+def check(
     context: click.Context,
     *,
     config: tuple[Path, ...],
@@ -119,7 +113,9 @@ def show(
     """
     files = _files(config)
     if no_interpolate or origin:
-        _show_written(files, env, env_file, as_json=as_json, filled=not no_interpolate, origin=origin)
+        _show_written(
+            files, env, env_file, as_json=as_json, filled=not no_interpolate, origin=origin
+        )
         return
     settings = _loaded(files, env, env_file)
     shown = settings_tree(settings)
@@ -137,16 +133,14 @@ def schema() -> None:
     Example:
       upscaled config schema > ~/.config/upscaled/upscaled.schema.json
     """
-    from upscaled.config.schema import schema_text  # noqa: PLC0415  only this command needs it
-
-    click.echo(schema_text(), nl=False)
+    click.echo(_schema_text(), nl=False)
 
 
 @config_group.command("init")
-@click.option("--config", "-f", type=click.Path(path_type=Path), help="Where to write it.")
+@click.option("--config", "-c", type=click.Path(path_type=Path), help="Where to write it.")
 @click.option("--force", is_flag=True, help="Replace what stands there.")
 def init(config: Path | None, *, force: bool) -> None:
-    """Write a commented configuration to begin with.
+    """Write a commented configuration to begin with, and its JSON schema beside it.
 
     \b
     Example:
@@ -157,13 +151,16 @@ def init(config: Path | None, *, force: bool) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("w" if force else "x", encoding="utf-8") as file:
             file.write(starter_text())
+        # The first line of the configuration leads editors to it: completion without a network.
+        target.with_name(SCHEMA_NAME).write_text(_schema_text(), encoding="utf-8")
     except FileExistsError:
         raise UsageError(
             f"{target} exists already", hint="look at it, or replace it with --force"
         ) from None
     except OSError as error:
         raise UpscaledError(
-            f"{target} cannot be written: {error.strerror}", hint="choose another place: --config FILE"
+            f"{target} cannot be written: {error.strerror}",
+            hint="choose another place: --config FILE",
         ) from error
     click.echo(f"{target}")
     click.echo("Change it as you like, then: upscaled config check", err=True)
@@ -185,6 +182,12 @@ def path(config: tuple[Path, ...]) -> None:
         click.echo("It does not exist: the built-in default holds. upscaled config init", err=True)
 
 
+def _schema_text() -> str:
+    from upscaled.config.schema import schema_text  # noqa: PLC0415  two commands need it
+
+    return schema_text()
+
+
 def _files(config: tuple[Path, ...]) -> tuple[Path, ...]:
     return config_files(config, os.environ, find_dirs().config_file)
 
@@ -197,8 +200,8 @@ def _loaded(files: tuple[Path, ...], env: tuple[str, ...], env_file: tuple[Path,
         environment=os.environ,
         env_files=env_file or None,
         overrides=_overrides(env),
-        check_model=_complaint,
-        model_scale=_scale,
+        check_model=check_model,
+        model_scale=model_scale,
         model_notice=_notice,
     )
 
@@ -296,24 +299,7 @@ def _show_written(
     click.echo(json.dumps(written, indent=2) if as_json else tree_text(written), nl=as_json)
 
 
-def _complaint(model: str) -> str | None:
-    from upscaled.models.reference import resolve  # noqa: PLC0415  needed for real models only
-
-    try:
-        resolve(model)
-    except UpscaledError as error:
-        return f"{error}\n{error.hint or ''}"
-    return None
-
-
-def _scale(model: str) -> int | None:
-    from upscaled.models.reference import resolve  # noqa: PLC0415  as above
-
-    found = resolve(model)
-    return found.model.scale if found.model else None
-
-
 def _notice(model: str) -> str | None:
-    from upscaled.models.reference import resolve  # noqa: PLC0415  as above
+    from upscaled.models.reference import resolve  # noqa: PLC0415  as in options.py
 
     return resolve(model).notice

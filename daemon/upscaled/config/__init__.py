@@ -1,0 +1,1 @@
+"""One YAML file becomes settings: read, parse, interpolate, merge, validate, resolve."""

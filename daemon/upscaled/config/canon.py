@@ -1,0 +1,167 @@
+"""The several ways to write one thing, brought to one: the canonical tree.
+
+Components become a mapping by name, however they were written; `output: FOLDER` becomes
+`output: {folder: FOLDER}`; rules are completed from `defaults:` and `extends:`; `x-…` is dropped.
+"""
+
+from upscaled.config.findings import SINGLE, Findings
+from upscaled.config.model import FOREIGN_KEYS
+from upscaled.config.problems import Problem, did_you_mean
+from upscaled.config.tree import Entry, Mapping, Node, Scalar, Sequence, overlay
+
+_EXCLUSIVE = (("component", "workflow"), ("retry", "max_attempts"))
+"""Keys that replace each other when a rule is completed from what it builds on."""
+_NOT_INHERITED = ("extends", "enabled", "description")
+
+
+def canonical(tree: Mapping) -> tuple[Mapping, list[Problem]]:
+    """One file's tree with one shape for everything; rules not yet completed."""
+    problems: list[Problem] = []
+    kept = _without_extensions(tree)
+    named = _components(kept, problems)
+    shaped = kept.without("components", "component")
+    if named is not None:
+        shaped = shaped.having("components", named, named.mark)
+    for key in ("rules", "defaults"):
+        if node := shaped.get(key):
+            mark = shaped.entries[key].key
+            shaped = shaped.having(key, _rules(node) if key == "rules" else _rule(node), mark)
+    return shaped, problems
+
+
+def completed(tree: Mapping) -> tuple[Mapping, list[Problem]]:
+    """`tree` with each rule standing for itself: `defaults:`, then `extends:`, then its own."""
+    findings = Findings(tree)
+    rules = tree.get("rules")
+    if not isinstance(rules, Mapping):
+        return tree, []
+    entries = {
+        name: Entry(entry.key, _complete(tree, rules, name, (), findings))
+        for name, entry in rules.entries.items()
+    }
+    mark = tree.entries["rules"].key
+    return tree.having("rules", Mapping(rules.mark, entries), mark), findings.errors
+
+
+def _complete(
+    tree: Mapping, rules: Mapping, name: str, below: tuple[str, ...], findings: Findings
+) -> Node:
+    own = rules.entries[name].value
+    if not isinstance(own, Mapping):
+        return own
+    wanted = own.get("extends")
+    base: Node | None = tree.get("defaults")
+    if isinstance(wanted, Scalar) and isinstance(wanted.value, str):
+        at = ("rules", name, "extends")
+        if wanted.value == name or wanted.value in below:
+            findings.error(at, f"'{name}' extends itself, by way of '{wanted.value}'")
+        elif wanted.value not in rules.entries:
+            hint = did_you_mean(wanted.value, rules.entries)
+            findings.error(at, f"there is no rule '{wanted.value}' to extend", hint)
+        else:
+            base = _complete(tree, rules, wanted.value, (*below, name), findings)
+    return _over(base, own) if isinstance(base, Mapping) else own
+
+
+def _over(base: Mapping, own: Mapping) -> Node:
+    base = base.without(*_NOT_INHERITED)
+    for pair in _EXCLUSIVE:
+        if any(key in own.entries for key in pair):
+            base = base.without(*pair)
+    return overlay(base, own)
+
+
+def _without_extensions(node: Mapping) -> Mapping:
+    entries = {
+        key: entry if key in FOREIGN_KEYS else Entry(entry.key, _stripped(entry.value))
+        for key, entry in node.entries.items()
+        if not key.startswith("x-")
+    }
+    return Mapping(node.mark, entries)
+
+
+def _stripped(node: Node) -> Node:
+    match node:
+        case Mapping():
+            return _without_extensions(node)
+        case Sequence(mark, items):
+            return Sequence(mark, tuple(_stripped(item) for item in items))
+    return node
+
+
+def _rules(node: Node) -> Node:
+    if not isinstance(node, Mapping):
+        return node
+    entries = {key: Entry(entry.key, _rule(entry.value)) for key, entry in node.entries.items()}
+    return Mapping(node.mark, entries)
+
+
+def _rule(node: Node) -> Node:
+    if not isinstance(node, Mapping):
+        return node
+    output = node.get("output")
+    if isinstance(output, Scalar) and isinstance(output.value, str):
+        key = node.entries["output"].key
+        folder = Mapping(output.mark, {"folder": Entry(output.mark, output)})
+        return node.having("output", folder, key)
+    return node
+
+
+def _components(tree: Mapping, problems: list[Problem]) -> Mapping | None:
+    """Every component of the file by name; None where there are none."""
+    named: dict[str, Entry] = {}
+    first = None
+    for key in ("components", "component"):
+        entry = tree.entries.get(key)
+        if entry is None or (isinstance(entry.value, Scalar) and entry.value.value is None):
+            continue
+        first = first or entry.key
+        for name, found in _named(key, entry.value, problems):
+            if name in named:
+                earlier = named[name].key.origin
+                problems.append(
+                    found.key.problem(f"a second component '{name}'", hint=f"first: {earlier}")
+                )
+            else:
+                named[name] = found
+    return Mapping(first, named) if first else None
+
+
+def _named(key: str, node: Node, problems: list[Problem]) -> list[tuple[str, Entry]]:
+    if isinstance(node, Sequence):
+        alone = len(node.items) == 1
+        return [pair for item in node.items for pair in _item(item, problems, alone=alone)]
+    if key == "component":
+        return _item(node, problems, alone=True)
+    if not isinstance(node, Mapping):
+        problems.append(node.mark.problem("components are a mapping by name, or a list with 'id:'"))
+        return []
+    return [
+        (name, Entry(entry.key, _unnamed(entry.value, name, problems)))
+        for name, entry in node.entries.items()
+    ]
+
+
+def _item(node: Node, problems: list[Problem], *, alone: bool) -> list[tuple[str, Entry]]:
+    if not isinstance(node, Mapping):
+        problems.append(node.mark.problem("a component is a mapping with model, scale …"))
+        return []
+    written = node.entries.get("id")
+    if written is None:
+        if alone:
+            return [(SINGLE, Entry(node.mark, node))]
+        problems.append(node.mark.problem("a component without a name", hint="add 'id: NAME'"))
+        return []
+    if not isinstance(written.value, Scalar) or not isinstance(written.value.value, str):
+        problems.append(written.value.mark.problem("an id is a name", hint="quote it"))
+        return []
+    return [(written.value.value, Entry(written.value.mark, node.without("id")))]
+
+
+def _unnamed(node: Node, name: str, problems: list[Problem]) -> Node:
+    written = node.get("id") if isinstance(node, Mapping) else None
+    if not isinstance(node, Mapping) or written is None:
+        return node
+    if not (isinstance(written, Scalar) and written.value == name):
+        problems.append(written.mark.problem(f"the component is called '{name}' already"))
+    return node.without("id")

@@ -1,0 +1,298 @@
+"""The grammar: which keys there are, and where. Validates canonical trees (canon.py).
+
+Every key may be left empty (`exclude:`), which means the same as leaving it out. The JSON schema
+for editors is generated from these classes, descriptions included (schema.py).
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    PlainValidator,
+    Tag,
+)
+
+from upscaled.config.problems import did_you_mean
+from upscaled.config.words import (
+    Anything,
+    Attempts,
+    Collision,
+    Devices,
+    Duration,
+    ImageFormat,
+    KeepAlive,
+    Memory,
+    Patterns,
+    Precision,
+    Priority,
+    Provider,
+    Quality,
+    Repository,
+    Scale,
+    Sha256,
+    Template,
+    Text,
+    Texts,
+    TileSize,
+    disposal,
+    listed,
+)
+
+TAGS = ("<upscaler>", "<foreign>", "<source>", "<name>")
+"""Names of union members, as they stand in pydantic's paths."""
+
+
+class Block(BaseModel):
+    # Deferred: only Document is ever built, with all below it in one go (0.1 s less at start).
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+
+class Move(Block):
+    """Put the file into another folder."""
+
+    move: Text
+
+
+class Output(Block):
+    folder: Text | None = None
+    """Where results go; the folders below the inbox are mirrored."""
+    name: Template | None = None
+    """For example {stem}_{scale}x.{ext}; fields: stem ext scale model width height rule date
+    hash8 n."""
+    format: ImageFormat | None = None
+    quality: Quality | None = None
+    """For formats that lose something; 1 to 100."""
+    collision: Collision | None = None
+    """What happens where a file of the name stands already."""
+
+
+class Retry(Block):
+    max_attempts: Attempts | None = None
+    max_attempt_count: Attempts | None = None
+    """model-compose's word for max_attempts."""
+    delay: Anything = None
+    backoff: Anything = None
+    max_delay: Anything = None
+
+
+def _output(value: object) -> object:
+    return {"folder": value} if isinstance(value, str) else value
+
+
+def _retry(value: object) -> object:
+    return value if isinstance(value, dict) or value is None else {"max_attempts": value}
+
+
+Outlet = Annotated[Output, BeforeValidator(_output, json_schema_input_type=Text | Output)]
+Retries = Annotated[Retry, BeforeValidator(_retry, json_schema_input_type=Attempts | Retry)]
+Disposal = tuple[str, str | None]
+OnSuccess = Annotated[
+    Disposal,
+    PlainValidator(
+        disposal("keep", "delete", "trash"),
+        json_schema_input_type=Literal["keep", "delete", "trash"] | Move,
+    ),
+]
+OnFailure = Annotated[
+    Disposal, PlainValidator(disposal("keep"), json_schema_input_type=Literal["keep"] | Move)
+]
+
+
+class Rule(Block):
+    """Which files of which inboxes are upscaled, how, and where the results go."""
+
+    extends: Text | None = None
+    """Another rule, whose keys hold here too where they are not written anew."""
+    description: str | None = None
+    watch: Texts | None = None
+    """The inbox, or several."""
+    recursive: bool | None = None
+    """Whether folders below the inbox are watched too; true."""
+    hidden: bool | None = None
+    """Whether files and folders that begin with a dot are taken; false."""
+    include: Patterns | None = None
+    """gitignore patterns, case not respected; the usual image files."""
+    exclude: Patterns | None = None
+    component: Text | None = None
+    """The name of a component; not needed where there is one, or none."""
+    workflow: Text | None = None
+    output: Outlet | None = None
+    """The folder for results, or folder, name, format, quality and collision."""
+    on_success: OnSuccess | None = None
+    """What becomes of the source once its result is safe on the disk; keep."""
+    on_failure: OnFailure | None = None
+    settle: Duration | None = None
+    """How long a file must stay unchanged before it is read; 2s."""
+    rescan: Duration | None = None
+    """Between two looks through the whole inbox; 5m."""
+    poll: Duration | None = None
+    """Between two looks where the file system gives no events (network, FUSE); 10s."""
+    timeout: Duration | None = None
+    """For one attempt at one image."""
+    priority: Priority | None = None
+    """Higher goes first; 0."""
+    enabled: bool | None = None
+    max_attempts: Attempts | None = None
+    """How often an image is tried where trying again can help; 3."""
+    retry: Retries | None = None
+
+
+class Params(Block):
+    """Numbers for the network; model-compose's names, old and new."""
+
+    tile_size: TileSize | None = None
+    """Edge of a tile in pixels, or auto; never changes the result."""
+    tile: TileSize | None = None
+    tile_pad: Anything = None
+    tile_pad_size: Anything = None
+    tile_overlap: Anything = None
+    pre_pad_size: Anything = None
+    tile_batch_size: Anything = None
+    batch_size: Anything = None
+    half_precision: Anything = None
+    denoise_strength: Anything = None
+    color_format: Anything = None
+    scale: Scale | None = None
+    """What the model's scale must be; an error where it is another."""
+
+
+class Action(Params):
+    id: str | None = None
+    image: Anything = None
+    output: Anything = None
+    params: Params | None = None
+
+
+class ModelSource(Block):
+    """Where a model comes from; `provider` may be left out where the other keys tell it."""
+
+    provider: Provider | None = None
+    repository: Repository | None = None
+    filename: Text | None = None
+    revision: Text | None = None
+    token: str | None = None
+    cache_dir: Text | None = None
+    local_files_only: bool | None = None
+    allow_patterns: Anything = None
+    name: Text | None = None
+    path: Text | None = None
+    url: Anything = None
+    sha256: Sha256 | None = None
+
+
+def _kind_of_model(value: object) -> str:
+    return "<source>" if isinstance(value, dict) else "<name>"
+
+
+Model = Annotated[
+    Annotated[ModelSource, Tag("<source>")] | Annotated[Text, Tag("<name>")],
+    Discriminator(_kind_of_model),
+]
+
+
+class Upscaler(Action):
+    """A component that upscales: `type: model`, `task: image-upscale`."""
+
+    type: Literal["model"] | None = None
+    task: Literal["image-upscale"] | None = None
+    name: str | None = None
+    description: str | None = None
+    architecture: Text | None = None
+    family: Text | None = None
+    """model-compose's newer word for architecture."""
+    driver: Anything = None
+    model: Model | None = None
+    """A name (upscaled models list), a file, or where it comes from."""
+    precision: Precision | None = None
+    default: bool | None = None
+    """Whether rules that name no component use this one."""
+    action: Action | None = None
+    actions: (
+        Annotated[
+            list[Action], BeforeValidator(listed, json_schema_input_type=Action | list[Action])
+        ]
+        | None
+    ) = None
+    device: Anything = None
+    device_mode: Anything = None
+    quantization: Anything = None
+    low_cpu_mem_usage: Anything = None
+    peft_adapters: Anything = None
+    runtime_spec: Anything = None
+    preload: Anything = None
+    on_demand: Anything = None
+    max_concurrent_count: Anything = None
+    runtime: Anything = None
+
+
+class Foreign(BaseModel):
+    """A component of another kind: accepted whole; a rule cannot use it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
+    type: str | None = None
+    task: str | None = None
+
+
+def is_upscaler(block: object) -> bool:
+    """Whether a component is, or was meant to be, one that upscales."""
+    if not isinstance(block, dict):
+        return True
+    kind, task = block.get("type"), block.get("task")
+    kind_fits = kind in (None, "model") or bool(did_you_mean(str(kind), ["model"]))
+    task_fits = task in (None, "image-upscale") or bool(did_you_mean(str(task), ["image-upscale"]))
+    return kind_fits and task_fits
+
+
+def _kind_of_component(block: object) -> str:
+    return "<upscaler>" if is_upscaler(block) else "<foreign>"
+
+
+Component = Annotated[
+    Annotated[Upscaler, Tag("<upscaler>")] | Annotated[Foreign, Tag("<foreign>")],
+    Discriminator(_kind_of_component),
+]
+
+WORKFLOW_KEYS = ("workflows", "workflow")
+FOREIGN_KEYS = (
+    *("controller", "listeners", "listener", "gateways", "gateway"),
+    *("systems", "system", "tracers", "tracer", "loggers", "logger"),
+)
+"""Sections of model-compose's server, which have no meaning in a watch-folder daemon."""
+
+
+class Document(Block):
+    name: Anything = None
+    version: Anything = None
+    include: Texts | None = None
+    """More files, patterns too; what stands in two of them is an error."""
+    device: Devices | None = None
+    """auto, cpu, cuda, cuda:1, mps, or several like [cuda:0, cuda:1]."""
+    precision: Precision | None = None
+    memory: Memory | None = None
+    """The most that upscaling may take: 4GB, 512MiB, 50%."""
+    keep_alive: KeepAlive | None = None
+    """How long an idle model stays loaded: 10m, 0, forever."""
+    watch_config: bool | None = None
+    """Whether a change of the configuration takes effect by itself; false."""
+    defaults: Rule | None = None
+    """Holds for all rules, where they do not say otherwise."""
+    rules: dict[str, Rule] | None = None
+    components: dict[str, Component] | None = None
+    component: Anything = None
+    """The only component, as in model-compose."""
+    workflows: Anything = None
+    workflow: Anything = None
+    controller: Anything = None
+    listeners: Anything = None
+    listener: Anything = None
+    gateways: Anything = None
+    gateway: Anything = None
+    systems: Anything = None
+    system: Anything = None
+    tracers: Anything = None
+    tracer: Anything = None
+    loggers: Anything = None
+    logger: Anything = None

@@ -1,0 +1,238 @@
+"""A valid document to settings: paths made absolute, components looked up, defaults put in."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from upscaled.config import naming
+from upscaled.config.component import Expand, Ingredients
+from upscaled.config.components import Components, ModelOpinion
+from upscaled.config.findings import SINGLE, Findings
+from upscaled.config.model import (
+    FOREIGN_KEYS,
+    WORKFLOW_KEYS,
+    Document,
+    Output,
+    Rule,
+)
+from upscaled.config.paths import NOWHERE, expander
+from upscaled.config.settings import (
+    DEFAULT_INCLUDE,
+    KEEP_ALIVE_S,
+    MAX_ATTEMPTS,
+    POLL_S,
+    RESCAN_S,
+    SETTLE_S,
+    Origin,
+    RuleSettings,
+    Settings,
+)
+from upscaled.config.tree import Location, find, marks, unshielded
+from upscaled.job import Delivery, Recipe
+
+T = TypeVar("T")
+_RULE_NAME_MAX = 64
+_NAME = Delivery(Path()).name
+
+
+def resolved(document: Document, findings: Findings, home: Path, models: ModelOpinion) -> Settings:
+    """What `document` means; what is wrong goes into `findings`."""
+    expand = expander(findings, home)
+    components = Components(document.components or {}, findings, expand, models)
+    return Resolver(document, findings, expand, components).settings()
+
+
+@dataclass(slots=True)
+class Resolver:
+    document: Document
+    findings: Findings
+    expand: Expand
+    components: Components
+
+    def settings(self) -> Settings:
+        self._note_other_sections()
+        for name in self.components.blocks:
+            self.components.made(name)
+        if not self.document.rules:
+            self.findings.missing(
+                ("rules",), "there are no rules, so nothing is watched", "upscaled config init"
+            )
+        rules = tuple(
+            resolved
+            for name, rule in (self.document.rules or {}).items()
+            if (resolved := self._rule(name, rule))
+        )
+        memory_bytes, memory_share = _or(self.document.memory, (None, None))
+        keep_alive = _or(self.document.keep_alive, KEEP_ALIVE_S)
+        return Settings(
+            rules=rules,
+            device=self._device(),
+            precision=_or(self.document.precision, "auto"),
+            memory_bytes=memory_bytes,
+            memory_share=memory_share,
+            keep_alive_s=None if math.isinf(keep_alive) else keep_alive,
+            watch_config=bool(self.document.watch_config),
+            model_access=self.components.access(),
+        )
+
+    def _note_other_sections(self) -> None:
+        written = self.document.model_fields_set
+        for key in [key for key in FOREIGN_KEYS if key in written]:
+            self.findings.notice(
+                (key,), f"'{key}' has no meaning here: there is no server, a folder is watched"
+            )
+        for key in [key for key in WORKFLOW_KEYS if key in written]:
+            self.findings.notice(
+                (key,), "workflows are kept for a later version; no rule can use them yet"
+            )
+
+    def _device(self) -> str | tuple[str, ...]:
+        named = tuple(dict.fromkeys(self.document.device or ["auto"]))
+        if len(named) > 1 and not all(device.startswith("cuda:") for device in named):
+            self.findings.error(
+                ("device",), "several devices are named one by one", "write [cuda:0, cuda:1]"
+            )
+        return named[0] if len(named) == 1 else named
+
+    def _rule(self, name: str, rule: Rule) -> RuleSettings | None:
+        at: Location = ("rules", name)
+        self._check_name(name, at)
+        if rule.workflow is not None:
+            self.findings.error(
+                (*at, "workflow"),
+                "workflows come with a later version",
+                "name a component: 'component: NAME'",
+                key=True,
+            )
+        component = self.components.chosen(name, rule) if rule.workflow is None else None
+        made = self.components.made(component) if component else Ingredients()
+        if component is None:
+            self.components.is_refused(made.model, at)
+        output = rule.output or Output()
+        return RuleSettings(
+            name=name,
+            roots=self._roots(rule, at),
+            recipe=self._recipe(made, output, at),
+            delivery=self._delivery(rule, output, at),
+            recursive=_or(rule.recursive, True),
+            hidden=_or(rule.hidden, False),
+            include=tuple(map(unshielded, _or(rule.include, DEFAULT_INCLUDE))),
+            exclude=tuple(map(unshielded, _or(rule.exclude, ()))),
+            settle_s=self._at_least(0, _or(rule.settle, SETTLE_S), (*at, "settle")),
+            rescan_s=self._at_least(1, _or(rule.rescan, RESCAN_S), (*at, "rescan")),
+            poll_s=self._at_least(0.1, _or(rule.poll, POLL_S), (*at, "poll")),
+            timeout_s=self._timeout(rule, at),
+            priority=_or(rule.priority, 0),
+            enabled=_or(rule.enabled, True),
+            max_attempts=self._attempts(rule, at),
+            component=None if component == SINGLE else component,
+            origins=self._origins(at),
+        )
+
+    def _check_name(self, name: str, at: Location) -> None:
+        fits = name[:1] not in {".", "-", ""} and "/" not in name and name.isprintable()
+        if not fits or len(name) > _RULE_NAME_MAX or name != name.strip():
+            self.findings.error(
+                at, f"'{name}' cannot be the name of a rule",
+                "letters, digits, - and _ are fine; it stands in commands and file names", key=True,
+            )  # fmt: skip
+
+    def _roots(self, rule: Rule, at: Location) -> tuple[Path, ...]:
+        if not rule.watch:
+            self.findings.missing(at, f"the rule '{at[-1]}' watches nothing", "add 'watch: FOLDER'")
+            return (NOWHERE,)
+        roots = []
+        for index, written in enumerate(rule.watch):
+            where = (*at, "watch", index)
+            root = self.expand(written, where)
+            if root == Path("/"):
+                self.findings.error(where, "the whole file system is no inbox")
+            if any(char in written for char in "*?["):
+                self.findings.notice(
+                    where, f"'{written}' is taken as a name", "patterns go under 'include:'"
+                )
+            roots.append(root)
+        return tuple(dict.fromkeys(roots))
+
+    def _recipe(self, made: Ingredients, output: Output, at: Location) -> Recipe:
+        wanted = _or(output.format, "same")
+        if output.quality is not None and wanted in {"png", "tiff"}:
+            self.findings.notice(
+                (*at, "output", "quality"),
+                f"'quality' has no meaning for {wanted}: it loses nothing",
+            )
+        return Recipe(
+            model=made.model,
+            scale=made.scale,
+            format=wanted,
+            quality=output.quality,
+            tile_px=made.tile_px,
+            precision=made.precision or _or(self.document.precision, "auto"),
+        )
+
+    def _delivery(self, rule: Rule, output: Output, at: Location) -> Delivery:
+        name = _or(output.name, _NAME)
+        if naming.always_the_same(name):
+            self.findings.notice((*at, "output", "name"), "every result gets this one name",
+                                 "put {stem} into it")  # fmt: skip
+        success, success_folder = _or(rule.on_success, ("keep", None))
+        failure, failure_folder = _or(rule.on_failure, ("keep", None))
+        return Delivery(
+            folder=self._folder(output, at),
+            name=name,
+            collision=_or(output.collision, "number"),
+            on_success=success,
+            success_folder=self._move(success_folder, (*at, "on_success", "move")),
+            on_failure=failure,
+            failure_folder=self._move(failure_folder, (*at, "on_failure", "move")),
+        )
+
+    def _folder(self, output: Output, at: Location) -> Path:
+        if output.folder is None:
+            where = (*at, "output") if self.findings.knows((*at, "output")) else at
+            self.findings.missing(
+                where, f"the rule '{at[-1]}' has no output folder", "add 'output: FOLDER'"
+            )
+            return NOWHERE
+        return self.expand(output.folder, (*at, "output", "folder"))
+
+    def _move(self, written: str | None, at: Location) -> Path | None:
+        return None if written is None else self.expand(written, at)
+
+    def _attempts(self, rule: Rule, at: Location) -> int:
+        retry = rule.retry.max_attempts or rule.retry.max_attempt_count if rule.retry else None
+        if retry and rule.max_attempts:
+            self.findings.error(
+                (*at, "max_attempts"),
+                "'retry' and 'max_attempts' are one thing",
+                "keep one",
+                key=True,
+            )
+        if rule.retry:
+            for key in rule.retry.model_fields_set & {"delay", "backoff", "max_delay"}:
+                self.findings.notice(
+                    (*at, "retry", key), f"'{key}' has no meaning here: the wait grows by itself"
+                )
+        return rule.max_attempts or retry or MAX_ATTEMPTS
+
+    def _timeout(self, rule: Rule, at: Location) -> float | None:
+        return None if rule.timeout is None else self._at_least(1, rule.timeout, (*at, "timeout"))
+
+    def _at_least(self, limit_s: float, value_s: float, at: Location) -> float:
+        if value_s < limit_s:
+            self.findings.error(at, f"'{at[-1]}' is at least {limit_s:g}s")
+        return value_s
+
+    def _origins(self, at: Location) -> dict[str, Origin]:
+        node, key = find(self.findings.tree, at)
+        found = {
+            ".".join(str(step) for step in below): mark.origin
+            for below, mark in marks(node)
+            if below
+        }
+        return {"": key.origin, **found}
+
+
+def _or(value: T | None, default: T) -> T:
+    return default if value is None else value

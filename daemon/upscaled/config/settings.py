@@ -1,0 +1,97 @@
+"""What a configuration means, resolved: the plain frozen values that the program runs on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from upscaled.config.problems import Problem
+from upscaled.job import Delivery, Recipe
+
+DEFAULT_MODEL = "realesrgan-x4plus"
+DEFAULT_INCLUDE = (
+    # What Pillow and OpenCV read as pictures; formats that are only ever read are in it too.
+    *("*.jpg", "*.jpeg", "*.jpe", "*.jfif", "*.png", "*.apng", "*.webp", "*.avif"),
+    *("*.tif", "*.tiff", "*.bmp", "*.dib", "*.gif", "*.jp2", "*.j2k", "*.jpx"),
+    *("*.ppm", "*.pgm", "*.pbm", "*.pnm", "*.tga", "*.heic", "*.heif", "*.jxl"),
+)
+SETTLE_S = 2.0
+RESCAN_S = 300.0
+POLL_S = 10.0
+KEEP_ALIVE_S = 600.0
+MAX_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value was written; lines and columns count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAccess:
+    """How a model may be fetched. Kept out of the recipe: it never changes a pixel."""
+
+    token: str | None = field(default=None, repr=False)
+    cache_folder: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSettings:
+    """One rule, complete. Two are equal when they do the same, wherever they were written."""
+
+    name: str
+    roots: tuple[Path, ...]
+    """Absolute inbox folders, as written (symlinks are not resolved)."""
+    recipe: Recipe
+    delivery: Delivery
+    recursive: bool = True
+    hidden: bool = False
+    """Whether names that begin with a dot are taken."""
+    include: tuple[str, ...] = DEFAULT_INCLUDE
+    """gitignore patterns, relative to a root, case not respected."""
+    exclude: tuple[str, ...] = ()
+    settle_s: float = SETTLE_S
+    rescan_s: float = RESCAN_S
+    poll_s: float = POLL_S
+    """Between two looks at a folder that gives no events (network, FUSE)."""
+    priority: int = 0
+    """Higher goes first."""
+    enabled: bool = True
+    max_attempts: int = MAX_ATTEMPTS
+    timeout_s: float | None = None
+    """For one attempt; None: as long as it takes."""
+    component: str | None = None
+    """Name of the component it was built from; None: the default model."""
+    origins: Mapping[str, Origin] = field(default_factory=dict, compare=False, repr=False)
+    """Where each key (`include`, `include.0`, `output.folder` …) was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    rules: tuple[RuleSettings, ...]
+    """In file order, which is the order in which they are asked; disabled ones included."""
+    device: str | tuple[str, ...] = "auto"
+    """`auto`, `cpu`, `cuda`, `cuda:N`, `mps`, or several of the last kinds."""
+    precision: str = "auto"
+    """`auto`, `fp32`, `fp16` or `bf16`."""
+    memory_bytes: int | None = None
+    memory_share: float | None = None
+    """`memory: 50%` as 0.5, of what the device has; None with `memory_bytes`, or no limit."""
+    keep_alive_s: float | None = KEEP_ALIVE_S
+    """Seconds an idle model stays loaded; None: for ever."""
+    watch_config: bool = False
+    model_access: Mapping[str, ModelAccess] = field(default_factory=dict)
+    """By `Recipe.model`, only for models with something to say."""
+    source_files: tuple[Path, ...] = ()
+    """Every file that was read: the configuration, its includes, `.env`."""
+    notices: tuple[Problem, ...] = ()
+    """What is accepted and has no meaning here, or looks like a slip."""
+
+    def rule(self, name: str) -> RuleSettings | None:
+        return next((rule for rule in self.rules if rule.name == name), None)

@@ -1,0 +1,112 @@
+"""Settings and trees as text that is a configuration again."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from upscaled.config.settings import RuleSettings, Settings
+from upscaled.config.tree import Mapping, Node, Scalar, children, plain
+from upscaled.job import Delivery, Recipe
+
+HIDDEN = "(set)"
+"""Stands for a token: what is shown ends up in bug reports."""
+
+
+def settings_tree(of: Settings | Mapping) -> dict[str, Any]:
+    """Plain values for JSON or YAML; of a tree, just what was written."""
+    if isinstance(of, Mapping):
+        return {key: _without_tokens(value) for key, value in plain(of).items()}
+    memory = of.memory_bytes if of.memory_share is None else f"{of.memory_share * 100:g}%"
+    return {
+        "device": list(of.device) if isinstance(of.device, tuple) else of.device,
+        "precision": of.precision,
+        "memory": memory,
+        "keep_alive": "forever" if of.keep_alive_s is None else _duration(of.keep_alive_s),
+        "watch_config": of.watch_config,
+        "components": {name: _component(recipe) for name, recipe in _recipes(of).items()},
+        "rules": {rule.name: _rule(rule, of) for rule in of.rules},
+    }
+
+
+def tree_text(tree: dict[str, Any]) -> str:
+    return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=100)
+
+
+def origin_lines(node: Node, key: str = "") -> Iterator[tuple[str, str, Any]]:
+    """(file:line:column, dotted key, value) of each value, in file order."""
+    if isinstance(node, Scalar):
+        yield str(node.mark.origin), key, _shown(key.rpartition(".")[2], node.value)
+    for step, child in children(node):
+        yield from origin_lines(child, f"{key}.{step}" if key else str(step))
+
+
+def _recipes(settings: Settings) -> dict[str, Recipe]:
+    return {_component_name(rule, settings): rule.recipe for rule in settings.rules}
+
+
+def _component_name(rule: RuleSettings, settings: Settings) -> str:
+    taken = {other.component for other in settings.rules}
+    return rule.component or ("default" if "default" not in taken else "default-model")
+
+
+def _component(recipe: Recipe) -> dict[str, Any]:
+    return {
+        "model": recipe.model,
+        "scale": recipe.scale,
+        "precision": recipe.precision,
+        "params": {"tile_size": recipe.tile_px or "auto"},
+    }
+
+
+def _rule(rule: RuleSettings, settings: Settings) -> dict[str, Any]:
+    return {
+        "enabled": rule.enabled,
+        "watch": [str(root) for root in rule.roots],
+        "recursive": rule.recursive,
+        "hidden": rule.hidden,
+        "include": list(rule.include),
+        "exclude": list(rule.exclude),
+        "component": _component_name(rule, settings),
+        "output": {
+            "folder": str(rule.delivery.folder),
+            "name": rule.delivery.name,
+            "format": rule.recipe.format,
+            "quality": rule.recipe.quality,
+            "collision": rule.delivery.collision,
+        },
+        **_disposals(rule.delivery),
+        "settle": _duration(rule.settle_s),
+        "rescan": _duration(rule.rescan_s),
+        "poll": _duration(rule.poll_s),
+        "timeout": None if rule.timeout_s is None else _duration(rule.timeout_s),
+        "priority": rule.priority,
+        "max_attempts": rule.max_attempts,
+    }
+
+
+def _disposals(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "on_success": _disposal(delivery.on_success, delivery.success_folder),
+        "on_failure": _disposal(delivery.on_failure, delivery.failure_folder),
+    }
+
+
+def _disposal(wish: str, folder: Path | None) -> str | dict[str, str]:
+    return wish if folder is None else {wish: str(folder)}
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.3f}".rstrip("0").rstrip(".") + "s"
+
+
+def _without_tokens(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _shown(key, _without_tokens(inner)) for key, inner in value.items()}
+    return [_without_tokens(item) for item in value] if isinstance(value, list) else value
+
+
+def _shown(key: str, value: Any) -> Any:
+    named_only = isinstance(value, str) and value.startswith("$")
+    return HIDDEN if key == "token" and value is not None and not named_only else value

@@ -1,0 +1,181 @@
+"""The values that may stand in a configuration: what each accepts, and what it says if it cannot.
+
+Types for pydantic; `json_schema_input_type` is what an editor is told of them.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, PlainValidator
+
+from upscaled.config import globs, naming, units
+from upscaled.config.problems import did_you_mean, quoted
+
+TILE_MIN_PX = 16
+TILE_MAX_PX = 16_384
+
+
+class Misfit(ValueError):
+    """A value that cannot be; `offset` is the character in it where the trouble begins."""
+
+    def __init__(self, message: str, hint: str | None = None, offset: int = 0) -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.offset = offset
+
+
+def _not_bool(value: object) -> object:
+    if isinstance(value, bool):
+        raise Misfit("a number is needed, not true or false")
+    return value
+
+
+def listed(value: object) -> object:
+    return value if isinstance(value, list) or value is None else [value]
+
+
+def one_of(*words: str, also: str = "") -> Callable[[object], str]:
+    def check(value: object) -> str:
+        if isinstance(value, str) and value in words:
+            return value
+        shown = ", ".join(words) + (f" or {also}" if also else "")
+        found = did_you_mean(value, words) if isinstance(value, str) else None
+        raise Misfit(f"{quoted(value)} is not one of {shown}", found)
+
+    return check
+
+
+def _image_format(value: object) -> str:
+    word = value.lower().removeprefix(".") if isinstance(value, str) else value
+    spelled = {"jpg": "jpeg", "tif": "tiff"}.get(str(word), word)
+    return one_of("same", "png", "jpeg", "webp", "avif", "tiff")(spelled)
+
+
+def _template(value: object) -> str:
+    if not isinstance(value, str):
+        raise Misfit("a name for results is needed", 'for example "{stem}_{scale}x.{ext}"')
+    if found := naming.complaint(value):
+        raise Misfit(*found)
+    return value
+
+
+def _pattern(value: object) -> str:
+    if not isinstance(value, str):
+        raise Misfit("a pattern is text", "quote it")
+    if found := globs.complaint(value):
+        raise Misfit(*found)
+    return value
+
+
+def disposal(*words: str) -> Callable[[object], tuple[str, str | None]]:
+    def check(value: object) -> tuple[str, str | None]:
+        if isinstance(value, dict) and list(value) == ["move"] and isinstance(value["move"], str):
+            if value["move"].strip():
+                return "move", value["move"]
+            raise Misfit("'move' needs a folder")
+        if value == "move":
+            raise Misfit("'move' needs a folder", "write {move: ~/Upscale/originals}")
+        if isinstance(value, dict):
+            raise Misfit("only {move: FOLDER} may stand here", f"or {', '.join(words)}")
+        return one_of(*words, also="{move: FOLDER}")(value), None
+
+    return check
+
+
+def _memory(value: object) -> tuple[int | None, float | None]:
+    part = units.share(value)
+    return (None, part) if part else (units.size_bytes(value), None)
+
+
+def _keep_alive(value: object) -> float:
+    return math.inf if value in ("forever", -1, "-1") else units.seconds(value)
+
+
+def _tile(value: object) -> int | None:
+    """Pixels, or None for a size found by measurement."""
+    if value in ("auto", "0", 0) and not isinstance(value, bool):
+        return None
+    try:
+        size = int(str(value))
+    except ValueError:
+        raise Misfit(f"{quoted(value)} is no tile size", "write auto, or pixels like 512") from None
+    if not TILE_MIN_PX <= size <= TILE_MAX_PX or isinstance(value, bool):
+        raise Misfit(
+            f"a tile is {TILE_MIN_PX} to {TILE_MAX_PX} pixels wide",
+            "write auto to let it be measured",
+        )
+    return size
+
+
+def _device(value: object) -> str:
+    word = value.strip().lower() if isinstance(value, str) else ""
+    kind, colon, index = word.partition(":")
+    if word in {"auto", "cpu", "cuda", "mps"} or (kind == "cuda" and index.isdecimal()):
+        return word
+    if kind in {"gpu", "nvidia"}:
+        raise Misfit(f"{quoted(value)} is no device", "did you mean 'cuda'?")
+    known = did_you_mean(kind, ["auto", "cpu", "cuda", "mps"]) if kind and not colon else None
+    raise Misfit(f"{quoted(value)} is no device", known or "write auto, cpu, cuda, cuda:1 or mps")
+
+
+def _precision(value: object) -> str:
+    spelled = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
+    word = spelled.get(value, value) if isinstance(value, str) else value
+    return one_of("auto", "fp32", "fp16", "bf16")(word)
+
+
+Anything = Any
+"""Accepted without a look inside."""
+Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
+# The limits before the check: behind it they would be functions, unknown to the JSON schema.
+Attempts = Annotated[int, Field(ge=1, le=100), BeforeValidator(_not_bool)]
+Quality = Annotated[int, Field(ge=1, le=100), BeforeValidator(_not_bool)]
+Priority = Annotated[int, Field(ge=-1000, le=1000), BeforeValidator(_not_bool)]
+Scale = Annotated[int, Field(ge=1, le=16), BeforeValidator(_not_bool)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
+Repository = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$")]
+Texts = Annotated[list[Text], BeforeValidator(listed, json_schema_input_type=Text | list[Text])]
+Pattern = Annotated[str, PlainValidator(_pattern, json_schema_input_type=str)]
+Patterns = Annotated[list[Pattern], BeforeValidator(listed, json_schema_input_type=str | list[str])]
+Template = Annotated[str, PlainValidator(_template, json_schema_input_type=str)]
+Duration = Annotated[float, PlainValidator(units.seconds, json_schema_input_type=str | float)]
+KeepAlive = Annotated[float, PlainValidator(_keep_alive, json_schema_input_type=str | float)]
+Memory = Annotated[
+    tuple[int | None, float | None], PlainValidator(_memory, json_schema_input_type=str | int)
+]
+Device = Annotated[str, PlainValidator(_device, json_schema_input_type=str)]
+Devices = Annotated[list[Device], BeforeValidator(listed, json_schema_input_type=str | list[str])]
+TileSize = Annotated[
+    int | None, PlainValidator(_tile, json_schema_input_type=Literal["auto"] | int)
+]
+Collision = Annotated[
+    str,
+    PlainValidator(
+        one_of("number", "replace", "fail"),
+        json_schema_input_type=Literal["number", "replace", "fail"],
+    ),
+]
+Provider = Annotated[
+    str,
+    PlainValidator(
+        one_of("huggingface", "local", "named", "pypi"),
+        json_schema_input_type=Literal["huggingface", "local", "named", "pypi"],
+    ),
+]
+Precision = Annotated[
+    str,
+    PlainValidator(
+        _precision,
+        json_schema_input_type=Literal[
+            "auto", "fp32", "fp16", "bf16", "float32", "float16", "bfloat16"
+        ],
+    ),
+]
+ImageFormat = Annotated[
+    str,
+    PlainValidator(
+        _image_format,
+        json_schema_input_type=Literal["same", "png", "jpeg", "jpg", "webp", "avif", "tiff", "tif"],
+    ),
+]
