@@ -34,15 +34,6 @@ def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="JSON for programs.")(command)
 
 
-def find_files(config: tuple[Path, ...], dirs: Dirs) -> tuple[Path, ...]:
-    """The configuration files to read; none where there is nothing but the defaults."""
-    if config:
-        return config
-    if named := os.environ.get(CONFIG_VARIABLE):
-        return (Path(named),)
-    return (dirs.config_file,) if dirs.config_file.exists() else ()
-
-
 def load_settings(config: tuple[Path, ...], dirs: Dirs | None = None) -> Settings:
     """What the files say, or the defaults.
 
@@ -50,13 +41,18 @@ def load_settings(config: tuple[Path, ...], dirs: Dirs | None = None) -> Setting
         ConfigError: with all that is wrong with them.
     """
     # Here, not above: `upscaled --version` and `status` should not load pydantic.
+    from upscaled.config.find import config_files  # noqa: PLC0415
     from upscaled.config.load import default_settings, load_config  # noqa: PLC0415
 
-    files = find_files(config, dirs or find_dirs())
+    files = config_files(config, os.environ, (dirs or find_dirs()).config_file)
     if not files:
         return default_settings(Path.home())
     return load_config(
-        files, environment=os.environ, check_model=check_model, model_scale=model_scale
+        files,
+        environment=os.environ,
+        check_model=check_model,
+        model_scale=model_scale,
+        model_notice=model_notice,
     )
 
 
@@ -80,3 +76,13 @@ def model_scale(ref: str) -> int | None:
     except UpscaledError:
         return None
     return None if model is None else model.scale
+
+
+def model_notice(ref: str) -> str | None:
+    """What is used instead of a name that does not exist, for `load_config`."""
+    from upscaled.models.reference import resolve  # noqa: PLC0415 (as above)
+
+    try:
+        return resolve(ref).notice
+    except UpscaledError:
+        return None
