@@ -1,0 +1,196 @@
+"""`upscaled service`: life as a systemd user service."""
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import click
+
+from upscaled.cli.options import CONFIG_VARIABLE, config_option, json_option
+from upscaled.cli.systemctl import lingers, show, systemctl
+from upscaled.dirs import find_dirs
+from upscaled.errors import ServiceError
+from upscaled.systemd import UNIT_NAME, render_unit
+
+SCHEMA_VERSION = 1
+
+
+@click.group("service")
+def service_group() -> None:
+    """Start with your session, by systemd.
+
+    \b
+    Example:
+      upscaled service install
+    """
+
+
+@service_group.command("install")
+@config_option
+def install(config: tuple[Path, ...]) -> None:
+    """Write the unit, start it now and at each login.
+
+    Running it again after an update or a move renews the unit and restarts the daemon.
+
+    \b
+    Example:
+      upscaled service install --config ~/pictures.yml
+    """
+    show(UNIT_NAME)  # fails before anything is written where there is nobody to start it
+    target = unit_path()
+    text = unit_text(config)
+    renewed = _read(target) not in (None, text)
+    _write(target, text)
+    systemctl("daemon-reload")
+    if show(UNIT_NAME)["LoadState"] == "not-found":
+        raise ServiceError(
+            f"The user instance of systemd does not see {target}.",
+            hint="its HOME or XDG_DATA_HOME is another than yours: compare with "
+            "`systemctl --user show-environment`",
+        )
+    systemctl("enable", UNIT_NAME)
+    systemctl("restart" if renewed else "start", UNIT_NAME)
+    click.echo(f"{'Renewed' if renewed else 'Installed'} {target}")
+    click.echo(_state(show(UNIT_NAME)))
+    click.echo(_linger())
+
+
+@service_group.command("uninstall")
+def uninstall() -> None:
+    """Stop the service and remove the unit; jobs, models and configuration stay.
+
+    \b
+    Example:
+      upscaled service uninstall
+    """
+    target = unit_path()
+    if not target.exists():
+        click.echo(f"There is no {target}: nothing to remove.")
+        return
+    if show(UNIT_NAME)["LoadState"] != "not-found":
+        systemctl("disable", "--now", UNIT_NAME)
+    target.unlink(missing_ok=True)
+    systemctl("daemon-reload")
+    click.echo(f"Stopped the service and removed {target}")
+
+
+@service_group.command("status")
+@json_option
+def status(*, as_json: bool) -> None:
+    """Is the unit installed, current, enabled and running?
+
+    \b
+    Example:
+      upscaled service status
+    """
+    target = unit_path()
+    installed = _read(target)
+    current = installed is not None and is_current(installed)
+    properties = show(UNIT_NAME)
+    if as_json:
+        report = {
+            "schema_version": SCHEMA_VERSION,
+            "unit": str(target),
+            "installed": installed is not None,
+            "current": current,
+            "lingers": lingers(),
+            "properties": properties,
+        }
+        click.echo(json.dumps(report, indent=2))
+        return
+    if installed is None:
+        click.echo("Not installed. To install it: upscaled service install")
+        return
+    click.echo(f"{target}: {properties.get('UnitFileState') or 'unknown to systemd'}")
+    if not current:
+        click.echo(f"It is of another installation or version: {_exec_start(installed)}")
+        click.echo("To renew it: upscaled service install")
+    click.echo(_state(properties))
+    click.echo(_linger())
+
+
+@service_group.command("unit")
+@click.option("--print", "as_text", is_flag=True, help="Print the unit itself, not its place.")
+@config_option
+def unit(config: tuple[Path, ...], *, as_text: bool) -> None:
+    """Where the unit is installed, or (--print) what is in it.
+
+    \b
+    Example:
+      upscaled service unit --print
+    """
+    click.echo(unit_text(config) if as_text else str(unit_path()), nl=not as_text)
+
+
+def unit_path() -> Path:
+    """In the data folder: `~/.config/systemd/user` stays free for `systemctl --user edit`."""
+    return find_dirs().data.parent / "systemd" / "user" / UNIT_NAME
+
+
+def unit_text(config: tuple[Path, ...]) -> str:
+    """The unit that starts this program with these configuration files, or with its defaults."""
+    if not config and (named := os.environ.get(CONFIG_VARIABLE)):
+        # The user instance of systemd does not read what a shell's start-up files set.
+        config = (Path(named),)
+    files = [str(file.expanduser().absolute()) for file in config]
+    return render_unit(executable(), [word for file in files for word in ("--config", file)])
+
+
+def executable() -> list[str]:
+    """The command that starts this very installation.
+
+    A shim on PATH (pipx, `uv tool`) outlives an update of what it points to, so it is preferred.
+    """
+    script = Path(sys.executable).with_name("upscaled")
+    shim = shutil.which("upscaled")
+    if shim and os.path.isabs(shim) and Path(shim).resolve() == script.resolve():  # noqa: PTH117  which gives a str
+        return [shim]
+    return [str(script)] if script.exists() else [sys.executable, "-m", "upscaled"]
+
+
+def is_current(installed: str) -> bool:
+    """Whether this program would install the same, with whatever configuration."""
+    rendered = render_unit(executable())
+    ours, theirs = _exec_start(rendered), _exec_start(installed)
+    same_command = theirs == ours or theirs.startswith(f"{ours} ")
+    return same_command and installed.replace(theirs, "") == rendered.replace(ours, "")
+
+
+def _exec_start(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.startswith("ExecStart=")]
+    return lines[0].removeprefix("ExecStart=") if lines else ""
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ServiceError(f"Cannot read {path}: {error.strerror}") from None
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise ServiceError(
+            f"Cannot write {path}: {error.strerror}",
+            hint="`upscaled service unit --print` prints the unit, to put it where you can write",
+        ) from None
+
+
+def _state(properties: dict[str, str]) -> str:
+    state = f"{properties.get('ActiveState')} ({properties.get('SubState')})"
+    return f"{state}: {properties['StatusText']}" if properties.get("StatusText") else state
+
+
+def _linger() -> str:
+    if lingers():
+        return "It starts with the machine and goes on after you log out."
+    return "It stops when you log out. To keep it running: loginctl enable-linger"

@@ -1,0 +1,121 @@
+"""The unit that is rendered is the unit that is committed, and systemd takes it."""
+
+import configparser
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from upscaled.systemd import PACKAGED, UNIT_NAME, quote, render_unit
+
+COMMITTED = Path(__file__).parents[1] / "systemd" / UNIT_NAME
+
+NEED_MOUNT_NAMESPACES = {
+    "PrivateTmp",
+    "PrivateDevices",
+    "PrivateUsers",
+    "PrivateNetwork",
+    "PrivateIPC",
+    "PrivateMounts",
+    "ProtectSystem",
+    "ProtectHome",
+    "ProtectHostname",
+    "ProtectClock",
+    "ProtectProc",
+    "ProtectKernelTunables",
+    "ProtectKernelModules",
+    "ProtectKernelLogs",
+    "ProtectControlGroups",
+    "ReadOnlyPaths",
+    "ReadWritePaths",
+    "InaccessiblePaths",
+    "TemporaryFileSystem",
+    "BindPaths",
+    "StateDirectory",  # another folder before systemd 254 than after
+    "MemoryDenyWriteExecute",  # breaks torch's compiled kernels
+}
+
+
+def parse(text: str) -> configparser.ConfigParser:
+    unit = configparser.ConfigParser(interpolation=None, strict=True)
+    unit.optionxform = str
+    unit.read_string(text)
+    return unit
+
+
+def test_the_committed_unit_is_what_is_rendered() -> None:
+    assert COMMITTED.read_text() == render_unit(PACKAGED)
+
+
+def test_the_unit_says_what_keeps_the_daemon_alive() -> None:
+    service = parse(render_unit(["/opt/upscaled"], ["--config", "/a b.yml"]))["Service"]
+    assert service["ExecStart"] == '/opt/upscaled up --config "/a b.yml"'
+    assert service["Type"] == "notify"
+    assert service["RestartPreventExitStatus"] == "78"
+    assert service["OOMPolicy"] == "continue"
+    assert service["KillMode"] == "mixed"
+    assert int(service["WatchdogSec"]) > 0
+
+
+def test_nothing_in_the_unit_needs_a_mount_namespace() -> None:
+    assert set(parse(COMMITTED.read_text())["Service"]).isdisjoint(NEED_MOUNT_NAMESPACES)
+
+
+def test_a_relative_command_is_refused() -> None:
+    with pytest.raises(ValueError, match="absolute"):
+        render_unit(["upscaled"])
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
+def test_systemd_finds_nothing_to_say_about_the_unit(tmp_path: Path) -> None:
+    unit = tmp_path / UNIT_NAME
+    unit.write_text(render_unit([sys.executable, "-m", "upscaled"]))
+    ran = subprocess.run(
+        ["systemd-analyze", "--user", "--man=no", "verify", unit],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ran.stdout, ran.stderr, ran.returncode) == ("", "", 0)
+
+
+@given(st.binary(min_size=1).filter(lambda word: b"\0" not in word))
+def test_a_quoted_word_is_printable_ascii_without_specifiers_or_variables(word: bytes) -> None:
+    text = quote(os.fsdecode(word))
+    assert text.isascii()
+    assert text.isprintable()
+    assert "%" not in text.replace("%%", "")
+    assert "$" not in text.replace("$$", "")
+
+
+TOOL = Path(__file__).parent / "tools" / "with-user-manager"
+ODD_WORDS = ["", " ", "a b", "$HOME", "${X}", "%h", "%%", 'q"q', "q'q", "back\\slash", ";", "#x"]
+ODD_WORDS += ["ä", os.fsdecode(b"caf\xe9"), "tab\there", "new\nline", "\\x41", "~", "@", "-x"]
+
+
+def test_systemd_gives_the_program_the_words_that_were_quoted(home: Path) -> None:
+    folder = home / ".config" / "systemd" / "user"
+    folder.mkdir(parents=True)
+    heard = home / "heard"
+    program = f"import os, sys; open({str(heard)!r}, 'wb').write(os.fsencode('\\0'.join(sys.argv)))"
+    command = " ".join(map(quote, [sys.executable, "-c", program, *ODD_WORDS]))
+    (folder / "odd.service").write_text(f"[Service]\nType=oneshot\nExecStart={command}\n")
+
+    ran = subprocess.run(
+        [TOOL, "systemctl", "--user", "start", "odd.service"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if ran.returncode == 75:
+        pytest.skip(ran.stderr.strip())
+
+    assert ran.returncode == 0, ran.stderr
+    assert heard.read_bytes().split(b"\0")[1:] == list(map(os.fsencode, ODD_WORDS))
