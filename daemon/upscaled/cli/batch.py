@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 import click
 from rich.console import Console
@@ -16,11 +17,11 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from upscaled import log
 from upscaled.config.settings import Settings
 from upscaled.dirs import Dirs
 from upscaled.errors import ExitCode, UpscaledError
 from upscaled.job import Done, Order
-from upscaled.plain import printable
 from upscaled.service.begin import devices, make_begin
 from upscaled.worker.messages import Fetching, FromWorker
 from upscaled.worker.oneshot import Oneshot
@@ -53,18 +54,18 @@ class Batch:
         return ExitCode.ERROR if failed else ExitCode.OK
 
     def _run_one(self, order: Order) -> bool:
-        name = printable(order.source.name)
+        name = log.escape(order.source.name)
         bar = self._progress.add_task(name, total=None)
         try:
             done = self._oneshot.run(order, partial(self._advance, bar))
         except UpscaledError as error:
-            click.echo(f"{name}: {error.message}", err=True)
+            click.echo(f"{name}: {log.escape(error.message)}", err=True)
             if error.hint:
                 click.echo(f"  → {error.hint}", err=True)
             return False
         finally:
             self._progress.remove_task(bar)
-        click.echo(printable(str(done.result.path)))
+        _say_path(done.result.path)
         self._tell(order, done)
         return True
 
@@ -82,3 +83,8 @@ class Batch:
         if isinstance(message, Fetching) and message.model != self._fetching:
             self._fetching = message.model
             click.echo(f"fetching the model {message.model} (once)", err=True)
+
+
+def _say_path(path: Path) -> None:
+    """To a program the very bytes of the name, to a person what can be read."""
+    click.echo(log.escape(str(path)) if sys.stdout.isatty() else os.fsencode(path))

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 import upscaled
+from upscaled import log
 from upscaled.errors import ExitCode, UpscaledError
 
 # Loaded when they are used: `status` has to answer in a moment. Name → module of that command,
@@ -109,6 +110,7 @@ def _tell_click(error: click.ClickException) -> int:
 
 def _tell(message: str, hint: str | None) -> None:
     with contextlib.suppress(OSError, ValueError):
-        click.echo(message, err=True)
+        # A file's name in a message must not colour the terminal, nor forge a line.
+        click.echo("\n".join(map(log.escape, message.splitlines())), err=True)
         if hint:
-            click.echo(f"  → {hint}", err=True)
+            click.echo(f"  → {log.escape(hint)}", err=True)

@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from upscaled import log
+
 _MOST_ROWS = 4
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 _STYLE = {"active": "green", "paused": "yellow", "waiting": "red", "stopped": "dim"}
@@ -16,9 +18,9 @@ _STYLE = {"active": "green", "paused": "yellow", "waiting": "red", "stopped": "d
 def show_status(report: dict[str, Any]) -> None:
     console = Console(highlight=False)
     for problem in report["problems"][:_MOST_ROWS]:
-        console.print(f"[red]![/] {escape(problem['what'])}", soft_wrap=True)
+        console.print(f"[red]![/] {_text(problem['what'])}", soft_wrap=True)
         if problem["hint"]:
-            console.print(f"  [dim]→ {escape(problem['hint'])}[/]", soft_wrap=True)
+            console.print(f"  [dim]→ {_text(problem['hint'])}[/]", soft_wrap=True)
     console.print(_headline(report))
     _show_running(console, report)
     if report["rules"]:
@@ -43,7 +45,7 @@ def _worker(worker: dict[str, Any]) -> str:
     resident = worker["resident"]
     if worker["pid"] is None or resident is None:
         return "starting" if worker["pid"] else "no model loaded"
-    parts = f"{resident['device']} {resident['precision']} · {escape(_short(resident['model']))}"
+    parts = f"{resident['device']} {resident['precision']} · {_text(_short(resident['model']))}"
     return f"{parts} · {size(worker['memory_bytes'])}" if worker["memory_bytes"] else parts
 
 
@@ -53,14 +55,14 @@ def _fetching(fetching: dict[str, Any]) -> str:
         share = f" {fetching['done_bytes'] / fetching['total_bytes']:.0%}"
     elif fetching["done_bytes"]:
         share = f" {size(fetching['done_bytes'])}"
-    return f"fetching {escape(fetching['model'])} ({fetching['stage']}{share})"
+    return f"fetching {_text(fetching['model'])} ({fetching['stage']}{share})"
 
 
 def _show_running(console: Console, report: dict[str, Any]) -> None:
     for job in report["running"][:_MOST_ROWS]:
         share = job["done"] / job["total"] if job["total"] else 0.0
         bar = "━" * round(share * 20)
-        name = escape(Path(job["file"]).name)
+        name = _text(Path(job["file"]).name)
         stage = job["stage"] or "running"
         seconds = duration(job["seconds"] or 0)
         console.print(
@@ -79,7 +81,7 @@ def _rule_table(rules: list[dict[str, Any]]) -> Table:
     for rule in rules[:_MOST_ROWS]:
         watched = sorted({inbox["watched_by"] for inbox in rule["inboxes"]})
         table.add_row(
-            escape(rule["name"]),
+            _text(rule["name"]),
             f"[{_STYLE.get(rule['state'], 'yellow')}]{rule['state']}[/]",
             *(str(rule[key]) for key in ("waiting", "running", "done_day")),
             f"[red]{rule['failed']}[/]" if rule["failed"] else "0",
@@ -90,18 +92,18 @@ def _rule_table(rules: list[dict[str, Any]]) -> Table:
 
 def _show_stuck(console: Console, report: dict[str, Any]) -> None:
     for job in report["failed"][:_MOST_ROWS]:
-        name, reason = escape(Path(job["file"]).name), escape(job["reason"] or "")
+        name, reason = _text(Path(job["file"]).name), _text(job["reason"] or "")
         console.print(f"[red]✗[/] {job['id']} {name}: {reason}", soft_wrap=True)
         if job["hint"]:
-            console.print(f"  [dim]→ {escape(job['hint'])}[/]", soft_wrap=True)
+            console.print(f"  [dim]→ {_text(job['hint'])}[/]", soft_wrap=True)
     if report["failed"]:
         console.print("  [dim]→ try again: upscaled retry --all[/]")
     for job in report["delayed"][:_MOST_ROWS]:
         wait = max(job["not_before"] - time.time(), 0)
         again = f"again in {duration(wait)}" if wait else "next in line"
         console.print(
-            f"[yellow]…[/] {job['id']} {escape(Path(job['file']).name)}: "
-            f"{escape(job['reason'] or '')} ({again})",
+            f"[yellow]…[/] {job['id']} {_text(Path(job['file']).name)}: "
+            f"{_text(job['reason'] or '')} ({again})",
             soft_wrap=True,
         )
 
@@ -111,7 +113,7 @@ def _show_newest(console: Console, report: dict[str, Any]) -> None:
         job = report["recent"][0]
         ago = duration(max(time.time() - job["finished_at"], 0))
         console.print(
-            f"[green]✓[/] {escape(Path(job['output']).name)} "
+            f"[green]✓[/] {_text(Path(job['output']).name)} "
             f"{job['width_px']}×{job['height_px']} px, {ago} ago",
             soft_wrap=True,
         )
@@ -137,3 +139,8 @@ def size(number: float) -> str:
             return f"{number:.0f} {unit}"
         number /= 1000
     return f"{number:.1f} GB"
+
+
+def _text(value: str) -> str:
+    """A file's name must neither colour the terminal nor be read as markup."""
+    return escape(log.escape(value))

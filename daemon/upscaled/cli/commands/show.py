@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from upscaled import log
 from upscaled.cli.options import config_option, json_option
 from upscaled.dirs import find_dirs
 from upscaled.errors import UsageError
@@ -35,11 +36,12 @@ def show_command(job_id: int, config: tuple[Path, ...], *, as_json: bool) -> Non
         return
     for key in ("id", "rule", "state", "file", "output", "reason", "hint", "duplicate_of"):
         if report[key] is not None:
-            click.echo(f"{key:>12}  {report[key]}")
+            click.echo(f"{key:>12}  {log.escape(str(report[key]))}")
     for note in report["notes"]:
-        click.echo(f"{'note':>12}  {note}")
+        click.echo(f"{'note':>12}  {log.escape(note)}")
     for part, seconds in report["timings"].items():
         click.echo(f"{part.removesuffix('_s'):>12}  {seconds:.2f} s")
     for entry in report["history"]:
         at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry["at"]))
-        click.echo(f"{at}  {entry['event']}" + (f": {entry['detail']}" if entry["detail"] else ""))
+        detail = f": {log.escape(entry['detail'])}" if entry["detail"] else ""
+        click.echo(f"{at}  {entry['event']}{detail}")

@@ -10,7 +10,6 @@ from upscaled.cli.options import config_option, load_settings
 from upscaled.config.settings import Settings
 from upscaled.dirs import Dirs, find_dirs
 from upscaled.errors import UsageError
-from upscaled.plain import printable
 
 
 @click.command("up", short_help="Run the daemon in the foreground.")
@@ -81,4 +80,4 @@ def _introduce(settings: Settings, dirs: Dirs) -> None:
 
 
 def _say(text: str) -> None:
-    click.echo(printable(text), err=True)
+    click.echo(log.escape(text), err=True)
