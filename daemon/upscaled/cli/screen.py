@@ -97,7 +97,9 @@ def _show_stuck(console: Console, report: dict[str, Any]) -> None:
         if job["hint"]:
             console.print(f"  [dim]→ {_text(job['hint'])}[/]", soft_wrap=True)
     if report["failed"]:
-        console.print("  [dim]→ try again: upscaled retry --all[/]")
+        failed = sum(rule["failed"] for rule in report["rules"])
+        more = f"and {failed - _MOST_ROWS} more; " if failed > _MOST_ROWS else ""
+        console.print(f"  [dim]{more}→ try again: upscaled retry --all[/]")
     for job in report["delayed"][:_MOST_ROWS]:
         wait = max(job["not_before"] - time.time(), 0)
         again = f"again in {duration(wait)}" if wait else "next in line"

@@ -39,6 +39,9 @@ class Intake:
                 now=self._clock.now(),
                 priority=rule.priority,
             )
+        for arrival in batch.arrivals:
+            if arrival.oddity is not None:
+                _log.warning("%s %s", arrival.path, arrival.oddity)
         if queued:
             _log.info(
                 "%d %s queued from %s", queued, "file" if queued == 1 else "files", batch.root

@@ -33,12 +33,21 @@ class Handover:
         self._backoff = Backoff()
         self._not_before = -math.inf
         self.trouble: str | None = None
+        self.busy = False
+        """Files have left the candidates and may not have arrived yet."""
 
     def next_due(self) -> float:
         return max(self._candidates.next_due(), self._not_before)
 
     def hand_on(self) -> None:
         """One batch of at most 1000 files; nothing if none has settled."""
+        self.busy = True
+        try:
+            self._hand_on()
+        finally:
+            self.busy = False
+
+    def _hand_on(self) -> None:
         candidates = self._candidates
         settled = candidates.settled(BATCH_FILES)
         if not settled:

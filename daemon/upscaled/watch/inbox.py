@@ -113,7 +113,7 @@ class Inbox:
             watched_by=("polled" if survey.root_unwatched else "inotify") if present else "missing",
             reason=self._end or self._root.reason or self._handover.trouble or survey.unwatched_why,
             files=survey.seen.files,
-            settling=len(self._candidates),
+            settling=len(self._candidates) + self._handover.busy,
             last_scan_s=self._schedule.last_scan_s,
             alive=self._thread.is_alive(),
             beat_monotonic=self._beat,

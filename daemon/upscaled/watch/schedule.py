@@ -14,11 +14,11 @@ POLL_SHARE = 0.05
 DOUBT_SHARE = 0.1
 """… and what scans after lost events, which may come in series, may take."""
 _FIRST_WAIT_S = 0.25
-_LONGEST_WAIT_S = 30.0
+_LONGEST_WAIT_S = 10.0
 
 
 class Backoff:
-    """Waits that double from 0.25 s to 30 s, until something works again."""
+    """Waits that double from 0.25 s to 10 s, until something works again."""
 
     def __init__(self) -> None:
         self._wait_s = _FIRST_WAIT_S

@@ -32,6 +32,8 @@ def up_command(config: tuple[Path, ...], *, once: bool) -> int:
     dirs = find_dirs()
     settings = load_settings(config, dirs)
     _make_folders(settings)
+    if once:
+        _need_inboxes(settings)
     _introduce(settings, dirs)
     log.set_up()
     return run_daemon(
@@ -56,6 +58,13 @@ def _make_folders(settings: Settings) -> None:
                     f"cannot make {folder}: {error.strerror}",
                     hint="name other folders in a configuration: upscaled config init",
                 ) from error
+
+
+def _need_inboxes(settings: Settings) -> None:
+    """The daemon waits for a mount that is not there; a single pass would wait for ever."""
+    for root in (root for rule in settings.rules if rule.enabled for root in rule.roots):
+        if not root.is_dir():
+            raise UsageError(f"there is no inbox {root}", hint=f"mkdir -p {root}")
 
 
 def _introduce(settings: Settings, dirs: Dirs) -> None:
