@@ -8,7 +8,8 @@
     ├─ ControlError                    1
     ├─ ServiceError                    1
     ├─ StoreError                      1
-    │  └─ StoreTooNew                  1
+    │  ├─ StoreTooNew                  1
+    │  └─ StoreUnavailable            75
     ├─ ModelError                      1
     │  ├─ ModelUnknown                 1
     │  ├─ ModelCorrupt                 1
@@ -97,6 +98,12 @@ class StoreError(UpscaledError):
 
 class StoreTooNew(StoreError):
     """The job database was written by a newer version."""
+
+
+class StoreUnavailable(StoreError):
+    """The disk under the job database is full or fails; it may be mended while one waits."""
+
+    exit_code = ExitCode.TEMPFAIL
 
 
 class ModelError(UpscaledError):

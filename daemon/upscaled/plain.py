@@ -6,6 +6,7 @@ mad cannot hand over anything but the values it may.
 """
 
 import json
+import os
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,13 +17,32 @@ from upscaled.job import Outcome
 
 T = TypeVar("T")
 
+MALFORMED = (
+    cattrs.BaseValidationError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    RecursionError,
+)
+"""What else than ValueError comes out of a text that is not of the shape that was asked for."""
+
 
 def make_converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
     converter.register_unstructure_hook(Path, str)
-    converter.register_structure_hook(Path, lambda value, _: Path(value))
+    converter.register_structure_hook(Path, lambda value, _: Path(_text(value)))
+    converter.register_structure_hook(str, lambda value, _: _text(value))
     configure_tagged_union(Outcome, converter, tag_name="outcome")
     return converter
+
+
+def _text(value: Any) -> str:
+    """What neither the database nor a file's name could hold is refused where it comes in."""
+    if not isinstance(value, str):
+        raise TypeError(f"not a text: {value!r}")
+    os.fsencode(value)
+    return value
 
 
 _converter = make_converter()
@@ -41,10 +61,13 @@ def loads(text: str | bytes, kind: type[T]) -> T:
     """
     try:
         return _converter.structure(json.loads(text), kind)
-    except (cattrs.BaseValidationError, TypeError, KeyError) as error:
+    except MALFORMED as error:
         raise ValueError(f"not a {kind.__name__}: {error}") from error
 
 
 def printable(text: str) -> str:
     r"""Text that any stream and database takes: what is not UTF-8 becomes `\xNN`."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # a surrogate that stands for no byte: no name of a file has it
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")

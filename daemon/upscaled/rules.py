@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from upscaled.config import globs
@@ -66,8 +67,8 @@ def match(rules: Sequence[RuleSettings], path: Path, root: Path | None = None) -
 
 def judge(rule: RuleSettings, path: Path, root: Path) -> Verdict:
     """What `rule` alone says of a file below one of its roots."""
-    relative = path.relative_to(root)
-    parts = relative.parts
+    relative = str(path)[len(_prefix(root)) :]
+    parts = relative.split("/")
 
     def no(reason: str, key: str) -> Verdict:
         return Verdict(rule.name, takes=False, reason=reason, origin=rule.origins.get(key))
@@ -79,7 +80,7 @@ def judge(rule: RuleSettings, path: Path, root: Path) -> Verdict:
     hidden = next((part for part in parts if part.startswith(".")), None)
     if hidden is not None and not rule.hidden:
         return no(f"'{hidden}' is hidden", "hidden")
-    return _by_patterns(rule, relative.as_posix())
+    return _by_patterns(rule, relative)
 
 
 def _by_patterns(rule: RuleSettings, relative: str) -> Verdict:
@@ -109,7 +110,16 @@ def _verdict(
     return Verdict(rule.name, takes=takes, reason=reason, origin=origin)
 
 
+@lru_cache(maxsize=256)
+def _prefix(root: Path) -> str:
+    return f"{root}/" if root != Path("/") else "/"
+
+
 def _roots_above(rule: RuleSettings, path: Path, first: Path | None) -> list[Path]:
     # The deepest root is the inbox that a person would name.
-    above = [root for root in rule.roots if path != root and path.is_relative_to(root)]
-    return sorted(above, key=lambda root: (root != first, -len(root.parts)))
+    # As strings: pathlib takes 40 µs for this, and 100,000 files may lie there at start.
+    name = str(path)
+    above = [root for root in rule.roots if name.startswith(_prefix(root))]
+    if above[1:]:
+        above.sort(key=lambda root: (root != first, -len(root.parts)))
+    return above

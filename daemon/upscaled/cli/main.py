@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import importlib
+import io
 import os
 import sys
 from typing import Any
@@ -74,10 +75,14 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; every error becomes a line that says what to do, and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal of 1990 knows no arrows: they become escapes, not a traceback.
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
 
 
-def run(arguments: list[str]) -> int:
+def run(arguments: list[str]) -> int:  # noqa: PLR0911 (a table: an error, a return)
     """The exit code; nothing is raised that could be foreseen."""
     try:
         result: Any = cli.main(arguments, prog_name="upscaled", standalone_mode=False)
@@ -88,12 +93,28 @@ def run(arguments: list[str]) -> int:
         return _tell_click(error)
     except (click.exceptions.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # The reader (`| head`) has had enough; what is buffered must not fail again at exit.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit):
+        # The reader (`| head`) has had enough; click and rich make an exit of it.
+        _drop_output()
         return ExitCode.OK
+    except OSError as error:
+        _drop_output()
+        name = f" {error.filename}" if error.filename else ""
+        _tell(f"upscaled:{name} {error.strerror or error}", "check permissions and free space")
+        return ExitCode.ERROR
+    except RuntimeError:
+        # So pathlib and platformdirs say that a user without $HOME is in no password file.
+        if os.path.expanduser("~") != "~":  # noqa: PTH111 (pathlib's raises)
+            raise
+        _tell("upscaled: there is no home folder", "set $HOME")
+        return ExitCode.USAGE
     return result if isinstance(result, int) else ExitCode.OK
+
+
+def _drop_output() -> None:
+    """What is buffered for stdout must not fail again at exit."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _tell_click(error: click.ClickException) -> int:

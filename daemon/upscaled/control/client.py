@@ -1,5 +1,6 @@
 """What each command of the command line uses to ask the daemon."""
 
+import contextlib
 import socket
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,9 @@ def ask(path: Path, request: protocol.Request, *, timeout_s: float = _TIMEOUT_S)
         except OSError as error:
             raise ControlError(f"cannot reach the daemon at {path}: {error}") from error
         try:
-            sock.sendall(protocol.encode_request(request))
+            # A daemon that refuses this client at once has answered before it was asked.
+            with contextlib.suppress(BrokenPipeError):
+                sock.sendall(protocol.encode_request(request))
             with sock.makefile("rb") as stream:
                 line = stream.readline(protocol.MAX_REPLY_BYTES)
         except TimeoutError as error:

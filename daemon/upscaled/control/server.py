@@ -20,6 +20,7 @@ _log = logging.getLogger(__name__)
 _IDLE_S = 30.0
 _ANSWER_S = 60.0
 _MOST_CLIENTS = 64
+_BACKLOG = 100
 _UCRED = struct.Struct("3i")
 
 Handler = Callable[[protocol.Request, Future[dict[str, Any]]], None]
@@ -30,8 +31,8 @@ class Server:
     def __init__(self, path: Path, handler: Handler) -> None:
         self._path = path
         self._handler = handler
-        self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="control", daemon=True)
+        self._stopping = asyncio.Event()
         self._clients = 0
 
     @property
@@ -42,8 +43,19 @@ class Server:
         """Listen; the caller holds the state lock, so that a socket there is a dead one.
 
         Raises:
-            OSError: the runtime folder cannot be used.
+            ControlError: the runtime folder cannot be used.
         """
+        try:
+            self._listener = self._listen()
+        except OSError as error:
+            raise ControlError(
+                f"cannot listen at {self._path}: {error.strerror or error}",
+                hint="check the permissions of its folder, or set $XDG_RUNTIME_DIR to another one",
+            ) from error
+        self._loop = asyncio.new_event_loop()
+        self._thread.start()
+
+    def _listen(self) -> socket.socket:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path.parent.chmod(0o700)
         with contextlib.suppress(FileNotFoundError):
@@ -53,14 +65,15 @@ class Server:
             with short_address(self._path) as address:
                 listener.bind(address)
             self._path.chmod(0o600)
+            # Here, not in the thread: once `start` returns, a client is heard.
+            listener.listen(_BACKLOG)
         except OSError:
             listener.close()
             raise
-        self._listener = listener
-        self._thread.start()
+        return listener
 
     def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
@@ -68,19 +81,20 @@ class Server:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
-            server = self._loop.run_until_complete(
-                asyncio.start_unix_server(
-                    self._serve, sock=self._listener, limit=protocol.MAX_REQUEST_BYTES
-                )
-            )
-            self._loop.run_forever()
-            server.close()
+            self._loop.run_until_complete(self._listen_until_stopped())
             remaining = asyncio.all_tasks(self._loop)
             for client in remaining:
                 client.cancel()
             self._loop.run_until_complete(asyncio.gather(*remaining, return_exceptions=True))
         finally:
             self._loop.close()
+
+    async def _listen_until_stopped(self) -> None:
+        server = await asyncio.start_unix_server(
+            self._serve, sock=self._listener, limit=protocol.MAX_REQUEST_BYTES
+        )
+        await self._stopping.wait()
+        server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._clients += 1

@@ -1,7 +1,6 @@
 """Bytes to a Picture. Content decides, never the file's name."""
 
 import io
-import struct
 import warnings
 from dataclasses import replace
 from typing import Any
@@ -10,7 +9,14 @@ import cv2
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from upscaled.errors import ImageTooLarge, TruncatedImage, UnreadableImage, UnsupportedImage
+from upscaled.errors import (
+    ImageTooLarge,
+    TruncatedImage,
+    UnreadableImage,
+    UnsupportedImage,
+    UpscaledError,
+)
+from upscaled.image.cutoff import is_cut_off
 from upscaled.image.picture import Picture, Samples
 
 MAX_INPUT_PX = 500_000_000
@@ -30,6 +36,8 @@ _TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 # Pillow's own limit warns at one size and raises at another; ours is checked before any pixel.
 Image.MAX_IMAGE_PIXELS = None
+# What is wrong with a file is told once, by the exception.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def decode(content: bytes) -> Picture:
@@ -48,14 +56,23 @@ def decode(content: bytes) -> Picture:
             # Pillow warns of odd metadata (a broken EXIF block): the pixels are what we are for.
             warnings.simplefilter("ignore")
             return _decode(content)
-    except UnidentifiedImageError as error:
-        raise UnreadableImage("not an image in any format that is known here") from error
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
-        if _says_truncated(error):
-            raise TruncatedImage(f"the image ends too early: {error}") from error
-        raise UnreadableImage(f"the image is damaged: {error}") from error
     except MemoryError as error:
         raise ImageTooLarge("the image does not fit in memory") from error
+    except UpscaledError:
+        raise
+    except Exception as error:
+        # Whatever the parsers raise at bytes that are not to be trusted: TypeError, cv2.error …
+        raise _meaning(error, content) from error
+
+
+def _meaning(error: Exception, content: bytes) -> UnreadableImage:
+    known = not isinstance(error, UnidentifiedImageError)
+    if _says_truncated(error) or is_cut_off(content):
+        detail = f": {error}" if known else ""
+        return TruncatedImage(f"the image ends too early{detail}")
+    if known:
+        return UnreadableImage(f"the image is damaged: {error}")
+    return UnreadableImage("not an image in any format that is known here")
 
 
 def _says_truncated(error: Exception) -> bool:
@@ -80,7 +97,9 @@ def _decode(content: bytes) -> Picture:
             notes=_frame_notes(image),
         )
         if _is_deep(content, image):
-            return _with_exif(replace(picture, **_deep(content)), image, upright=False)
+            # OpenCV turns a TIFF upright whatever it is told (TiffDecoder::readData).
+            is_tiff = not content.startswith(_PNG_SIGNATURE)
+            return _with_exif(replace(picture, **_deep(content)), image, upright=is_tiff)
         return _from_pillow(picture, image)
 
 
@@ -115,7 +134,7 @@ def _deep(content: bytes) -> dict[str, Any]:
         np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
     )
     if samples is None:
-        raise UnreadableImage("the 16-bit image is damaged or of an unknown kind")
+        raise ValueError("OpenCV cannot read its 16-bit samples")
     if samples.dtype == np.uint16:
         return _from_bgr(samples.astype(np.uint16, copy=False), gray=_is_gray_png(content))
     raise UnsupportedImage(f"samples of type {samples.dtype} are not handled")

@@ -37,6 +37,8 @@ FORMATS = {
     "tiff": Format("TIFF", "tif", deep=True),
 }
 _BAND_ROWS = 64
+_MOST_EXIF_BYTES = 65_533
+"""A segment of a JPEG has a length of 16 bits, which counts itself."""
 _SAME = {
     "JPEG": "jpeg",
     "MPO": "jpeg",
@@ -88,12 +90,22 @@ def encode(picture: Picture, name: str, quality: int | None) -> tuple[bytes, tup
     options = _options(picture, form, quality)
     if name == "png":
         options |= _png_effort(samples)
+    if name == "jpeg" and len(options.get("exif", b"")) > _MOST_EXIF_BYTES:
+        del options["exif"]
+        notes.append("its EXIF block is more than jpeg can hold and was left out")
     return _save(samples, form, options), tuple(notes)
 
 
 def _save(samples: Samples, form: Format, options: dict[str, Any]) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(samples).save(buffer, form.pillow, **options)
+    image = Image.fromarray(samples)
+    try:
+        image.save(buffer, form.pillow, **options)
+    except OSError:
+        # Pillow gives `optimize` a buffer of 2 bytes for a pixel; pure noise needs more.
+        if not options.get("optimize"):
+            raise
+        return _save(samples, form, options | {"optimize": False})
     return buffer.getvalue()
 
 

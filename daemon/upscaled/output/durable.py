@@ -101,6 +101,13 @@ def remove(path: Path, *, missing_ok: bool = False) -> None:
     path.unlink(missing_ok=missing_ok)
 
 
+def sync(path: Path) -> None:
+    """Make a file that stands there already, and its name, as durable as one of ours."""
+    with opened(path) as fd:
+        os.fsync(fd)
+    sync_folder(path.parent)
+
+
 def sync_folder(folder: Path) -> None:
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

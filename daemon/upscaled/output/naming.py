@@ -1,6 +1,7 @@
 """The name of a result: pure."""
 
 import itertools
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -46,27 +47,42 @@ def candidates(template: str, parts: NameParts) -> Iterator[str]:
         if "{n}" in template:
             yield _fit(template, parts, number)
         else:
-            yield _numbered(_fit(template, parts, number, spare_bytes=_width(number)), number)
+            yield numbered(_fit(template, parts, number, spare_bytes=_width(number)), number)
+
+
+def numbered(name: str, number: int) -> str:
+    """`photo.png`, `photo-2.png` …, never longer than a name may be."""
+    path = Path(name)
+    end = "" if number == 1 else f"-{number}"
+    return _cut(path.stem, _NAME_MAX_BYTES - _bytes(end + path.suffix)) + end + path.suffix
 
 
 def _width(number: int) -> int:
     return 0 if number == 1 else len(f"-{number}")
 
 
-def _numbered(name: str, number: int) -> str:
-    if number == 1:
-        return name
-    path = Path(name)
-    return f"{path.stem}-{number}{path.suffix}"
+def _bytes(name: str) -> int:
+    return len(os.fsencode(name))
+
+
+def _cut(name: str, most_bytes: int) -> str:
+    while _bytes(name) > most_bytes and len(name) > 1:
+        # A character has four bytes at most.
+        name = name[: -max(1, (_bytes(name) - most_bytes) // 4)]
+    return name
 
 
 def _fit(template: str, parts: NameParts, number: int, spare_bytes: int = 0) -> str:
     stem = parts.source.stem
     while True:
         name = _render(template, parts, stem, number)
-        excess = len(name.encode("utf-8", "surrogateescape")) + spare_bytes - _NAME_MAX_BYTES
-        if excess <= 0 or len(stem) <= 1:
+        excess = _bytes(name) + spare_bytes - _NAME_MAX_BYTES
+        if excess <= 0:
             return name
+        if len(stem) <= 1:  # then it is another field that is so long
+            extension = f".{parts.ext}" if name.endswith(f".{parts.ext}") else ""
+            rest = name.removesuffix(extension)
+            return _cut(rest, _NAME_MAX_BYTES - spare_bytes - _bytes(extension)) + extension
         stem = stem[: -max(1, excess // 4)]
 
 
@@ -85,5 +101,5 @@ def _render(template: str, parts: NameParts, stem: str, number: int) -> str:
         "n": number,
     }
     name = template.format_map(fields).replace("/", "_").replace("\0", "_")
-    # A dot in front would hide the result; `.` and `..` are no file names.
-    return "_" + name[1:] if name.startswith(".") else name
+    # A dot in front would hide the result; `.`, `..` and nothing are no file names.
+    return "_" + name[1:] if not name or name.startswith(".") else name

@@ -1,5 +1,6 @@
 """A result to its place: durable, whole, never over what is not ours."""
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -46,16 +47,16 @@ def publish(
         for name, _ in zip(names, range(_MOST_NUMBERS), strict=False):
             target = folder / name
             announce(target, digest)
-            if _settle_on(target, written, digest, collision):
+            if _settle_on(target, written, digest, memoryview(payload).nbytes, collision):
                 return Published(target, digest)
     finally:
         durable.remove(written, missing_ok=True)
     raise OutputExists(f"no free name for {folder / name} in {_MOST_NUMBERS:,} tries")
 
 
-def _settle_on(target: Path, written: Path, digest: str, collision: str) -> bool:
-    if collision != "replace" and target.exists() and sha256_of(target) == digest:
-        durable.sync_folder(target.parent)
+def _settle_on(target: Path, written: Path, digest: str, size_bytes: int, collision: str) -> bool:
+    if collision != "replace" and _holds(target, digest, size_bytes):
+        durable.sync(target)
         return True
     try:
         durable.place(written, target, replace=collision == "replace")
@@ -66,6 +67,28 @@ def _settle_on(target: Path, written: Path, digest: str, collision: str) -> bool
                 hint="move it away, or set `collision: number` or `replace` in the rule",
             ) from None
         return False
+    return True
+
+
+def _holds(path: Path, digest: str, size_bytes: int) -> bool:
+    """The size first: behind a thousand files of one name, none is read but for its twin."""
+    try:
+        return path.lstat().st_size == size_bytes and sha256_of(path) == digest
+    except OSError:
+        return False
+
+
+def stands(path: Path, digest: str) -> bool:
+    """Whether this very file is there; if so, it is durable now.
+
+    A run that was killed right after the rename had not synced the folder yet.
+
+    Raises:
+        OSError: it is there, and cannot be made durable.
+    """
+    if sha256_of(path) != digest:
+        return False
+    durable.sync(path)
     return True
 
 
@@ -84,7 +107,9 @@ def sha256_of(path: Path) -> str | None:
 def sweep(folder: Path, mark: str) -> int:
     """Remove what this daemon's dead workers left under temporary names; how many."""
     count = 0
-    for path in folder.rglob(f".{mark}-*.upscaled{durable.TEMPORARY_SUFFIX}"):
-        durable.remove(path, missing_ok=True)
-        count += 1
+    # A folder that cannot be read or written now is no reason not to start.
+    with contextlib.suppress(OSError):
+        for path in folder.rglob(f".{mark}-*.upscaled{durable.TEMPORARY_SUFFIX}"):
+            durable.remove(path, missing_ok=True)
+            count += 1
     return count

@@ -1,12 +1,15 @@
 """What becomes of a source once its result is durable: kept, moved or deleted by its rule."""
 
+import contextlib
 import errno
-import os
+import itertools
 import shutil
 from pathlib import Path
 
+from upscaled.errors import SourceChanged
 from upscaled.job import Delivery, Fingerprint, JobState
-from upscaled.output import durable
+from upscaled.output import durable, naming
+from upscaled.output.publish import sha256_of, stands
 
 
 def fingerprint(path: Path) -> Fingerprint | None:
@@ -19,11 +22,18 @@ def fingerprint(path: Path) -> Fingerprint | None:
 
 
 def dispose(
-    source: Path, relative: Path, expected: Fingerprint, delivery: Delivery, state: JobState
+    source: Path,
+    relative: Path,
+    expected: Fingerprint,
+    delivery: Delivery,
+    state: JobState,
+    *,
+    mark: str,
 ) -> str | None:
     """Do what the rule says; a note for the job's history, None where the source stays.
 
-    A source that is no longer the file that was worked on is left alone.
+    A source that is no longer the file that was worked on is left alone. `mark` stands in the
+    names of temporary files. What was cut off before can be done again.
 
     Raises:
         OSError: as the system says; the source is still there, whole.
@@ -38,49 +48,89 @@ def dispose(
     found = fingerprint(source)
     if found is None:
         return "already gone"
-    if found != expected:
+    if not found.matches(expected):
         return "changed since; left where it is"
-    if wish == "delete":
-        durable.remove(source)
-        durable.sync_folder(source.parent)
-        return "deleted"
-    if folder is None:
-        raise ValueError(f"{wish} needs a folder")
-    return f"moved to {_move(source, folder / relative)}"
-
-
-def _move(source: Path, folder: Path) -> Path:
-    durable.make_folder(folder)
-    number = 1
-    while True:
-        name = source.name if number == 1 else f"{source.stem}-{number}{source.suffix}"
-        target = folder / name
-        try:
-            durable.place(source, target, replace=False)
-        except FileExistsError:
-            number += 1
-            continue
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-            if not _copy(source, target):
-                number += 1
-                continue
+    match wish:
+        case "delete":
             durable.remove(source)
-        durable.sync_folder(source.parent)
-        return target
+            durable.sync_folder(source.parent)
+            return "deleted"
+        case "trash":
+            # Few rules want it, and it may bring GLib with it.
+            from send2trash import send2trash  # noqa: PLC0415
+
+            send2trash(source)
+            durable.sync_folder(source.parent)
+            return "moved to the trash"
+        case _:
+            target = _move(source, _named(folder) / relative, expected, mark)
+            return f"moved to {target}" if target else "changed since; left where it is"
 
 
-def _copy(source: Path, target: Path) -> bool:
-    """To another file system, with times and mode; False: the name is taken."""
-    written = durable.temporary(target, f"move-{os.getpid()}")
-    durable.remove(written, missing_ok=True)
-    with durable.opened(source) as fd, open(fd, "rb", closefd=False) as stream:
-        durable.write(written, iter(lambda: stream.read(1 << 20), b""))
-    shutil.copystat(source, written)
+def _named(folder: Path | None) -> Path:
+    if folder is None:
+        raise ValueError("a move needs a folder")
+    return folder
+
+
+def _move(source: Path, folder: Path, expected: Fingerprint, mark: str) -> Path | None:
+    """Where it is now; None: it changed meanwhile, and stays."""
+    durable.make_folder(folder)
+    targets = (folder / naming.numbered(source.name, number) for number in itertools.count(1))
     try:
+        target = next(
+            t for t in targets if _is_there(source, t) or _place(source, t, expected, mark)
+        )
+    except SourceChanged:
+        return None
+    durable.sync_folder(source.parent)
+    return target
+
+
+def _is_there(source: Path, target: Path) -> bool:
+    """Finish a move that was cut off between its copy (or link) and the end of the source."""
+    try:
+        if target.lstat().st_size != source.lstat().st_size:
+            return False
+    except FileNotFoundError:
+        return False
+    digest = sha256_of(source)
+    if digest is None or not stands(target, digest):
+        return False
+    durable.remove(source)
+    return True
+
+
+def _place(source: Path, target: Path, expected: Fingerprint, mark: str) -> bool:
+    """Whether it got this name; False: it is taken."""
+    try:
+        durable.place(source, target, replace=False)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        return _carry(source, target, expected, mark)
+    return True
+
+
+def _carry(source: Path, target: Path, expected: Fingerprint, mark: str) -> bool:
+    """As `_place`, to another file system, with times and mode."""
+    written = durable.temporary(target, f"{mark}-move")
+    durable.remove(written, missing_ok=True)
+    try:
+        with durable.opened(source) as fd, open(fd, "rb", closefd=False) as stream:
+            durable.write(written, iter(lambda: stream.read(1 << 20), b""))
+        found = fingerprint(source)
+        if found is None or not found.matches(expected):
+            raise SourceChanged
+        # File systems without owners or modes refuse these; the bytes are what counts.
+        with contextlib.suppress(PermissionError):
+            shutil.copystat(source, written)
         durable.place(written, target, replace=False)
     except FileExistsError:
-        durable.remove(written)
         return False
+    finally:
+        durable.remove(written, missing_ok=True)
+    durable.remove(source)
     return True

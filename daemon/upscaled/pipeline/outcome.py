@@ -1,5 +1,7 @@
 """What an error means for its job: one table."""
 
+import errno
+
 from upscaled import errors
 from upscaled.job import Changed, Failed, Interrupted, Outcome, Retry, Snoozed, Vanished
 
@@ -30,6 +32,11 @@ def outcome_of(error: Exception) -> Outcome:  # noqa: C901, PLR0911 (a table: a 
             return Failed(error.message, error.hint)
         case MemoryError():
             return Retry("not enough memory")
+        case OSError(errno=errno.ENAMETOOLONG):
+            return Failed(
+                f"the name of its result is too long: {error.filename}",
+                "shorten `output.name` or the folders below the inbox",
+            )
         case OSError():
             name = f" {error.filename}" if error.filename else ""
             return Snoozed(f"cannot write{name}: {error.strerror or error}")

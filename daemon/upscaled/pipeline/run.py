@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -126,8 +126,9 @@ def upscale(
 def _enlarge(alpha: Samples, scale: int) -> Samples:
     height, width = alpha.shape
     size = width * scale, height * scale
-    larger = cv2.resize(alpha, size, interpolation=cv2.INTER_CUBIC)
-    return larger.astype(alpha.dtype, copy=False)
+    resized: Any = cv2.resize(alpha, size, interpolation=cv2.INTER_CUBIC)
+    larger: Samples = resized.astype(alpha.dtype)
+    return larger
 
 
 def deliver(upscaled: Upscaled, ledger: Ledger, *, mark: str) -> Done:

@@ -36,7 +36,7 @@ def read(order: Order) -> Source:
     try:
         with durable.opened(order.source) as fd:
             found = _fingerprint(fd)
-            if order.fingerprint is not None and found != order.fingerprint:
+            if order.fingerprint is not None and not found.matches(order.fingerprint):
                 raise SourceChanged
             with open(fd, "rb", closefd=False) as stream:
                 content = stream.read()
@@ -51,7 +51,7 @@ def _meaning(error: OSError, source: Path) -> Exception:
     if error.errno in {errno.ENOENT, errno.ENOTDIR}:
         return SourceVanished()
     if error.errno == errno.ELOOP:
-        return UnsupportedImage("it is a symbolic link", hint="set `follow_symlinks: true`")
+        return UnsupportedImage("it is a symbolic link", hint="put the file itself there")
     return EnvironmentTrouble(
         f"cannot read {source.name}: {error.strerror}",
         hint=f"check its permissions: ls -l {source}",

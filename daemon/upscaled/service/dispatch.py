@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from upscaled import log
 from upscaled.clock import Clock
+from upscaled.config.settings import RuleSettings
 from upscaled.errors import ExitCode
 from upscaled.job import Changed, Done, Failed, Interrupted, JobState, Order, Outcome, Snoozed
 from upscaled.service import scheduler
@@ -59,16 +60,18 @@ class Dispatcher:
         waits = [seat.restart_in_s for seat in self.seats]
         return min((wait for wait in waits if wait is not None), default=None)
 
-    def step(self, rules: Sequence[str]) -> None:
+    def step(self, rules: Sequence[RuleSettings]) -> None:
         """See to the workers, and give them what they can take."""
+        named = {rule.name: rule for rule in rules}
+        names = list(named)
         for seat in self.seats:
-            seat.step(work_waits=lambda: bool(self._store.ready(rules, self._clock.now())))
-            while seat.takes_work and (ready := self._choose(seat, rules)) is not None:
+            seat.step(work_waits=lambda: bool(self._store.ready(names, self._clock.now())))
+            while seat.takes_work and (ready := self._choose(seat, names)) is not None:
                 order = self._store.claim(ready, self._owner, self._clock.now())
                 if order is None:
                     break
                 self._turn(order.rule)
-                seat.fly(order, suspect=ready.suspect)
+                seat.fly(order, named[order.rule], suspect=ready.suspect)
 
     def _choose(self, seat: Seat, rules: Sequence[str]) -> Ready | None:
         flying = [scheduler.Flying(f.order.rule, f.suspect) for f in seat.flights.values()]
@@ -131,7 +134,9 @@ class Dispatcher:
 
     def _end(self, seat: Seat, job_id: int, outcome: Outcome) -> None:
         flight = seat.flights.pop(job_id)
-        state = self._store.record(job_id, outcome, self._clock.now())
+        state = self._store.record(
+            job_id, outcome, self._clock.now(), max_attempts=flight.max_attempts
+        )
         if isinstance(outcome, Done):
             seat.succeed()
         _tell(flight.order, outcome, state)
@@ -144,6 +149,7 @@ class Dispatcher:
         if seat is None:
             return
         meant = seat.vacate(died.reason)
+        self._end_overdue(seat)
         jobs = list(seat.flights)
         self._held = [held for held in self._held if held.seat is not seat]
         if meant or died.exit_code == ExitCode.TEMPFAIL:
@@ -152,6 +158,13 @@ class Dispatcher:
                 self._end(seat, job_id, Interrupted())
         elif jobs:
             self._blame(seat, jobs, died.reason)
+
+    def _end_overdue(self, seat: Seat) -> None:
+        job_id, seat.overdue = seat.overdue, None
+        if job_id is not None and (flight := seat.flights.get(job_id)) is not None:
+            reason = f"not done within the timeout of {flight.timeout_s:g} s"
+            hint = f"raise `timeout:` of rule {flight.order.rule}, then: upscaled retry {job_id}"
+            self._end(seat, job_id, Failed(reason, hint))
 
     def _blame(self, seat: Seat, jobs: Sequence[int], reason: str) -> None:
         flights = {job_id: seat.flights.pop(job_id) for job_id in jobs}
@@ -162,6 +175,11 @@ class Dispatcher:
             self._on_end(flights[job_id].order, outcome, JobState.FAILED)
         for job_id in jobs:
             self._release(job_id)
+
+    def forgive(self) -> None:
+        """The daemon itself stood still: that is no job's time, and no worker's silence."""
+        for seat in self.seats:
+            seat.forgive()
 
     def begin_stop(self) -> None:
         """Ask the workers to end at their next tile; they are gone when `is_stopped`."""

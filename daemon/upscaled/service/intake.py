@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 
 from upscaled import rules
 from upscaled.clock import Clock
@@ -20,16 +21,14 @@ class Intake:
 
     def take(self, active: Sequence[RuleSettings], batch: Batch) -> int:
         """Queue what is new; the number of files queued."""
-        by_rule: dict[str, list[Arrival]] = {}
-        found = {}
+        found: dict[tuple[str, Path], tuple[RuleSettings, list[Arrival]]] = {}
         for arrival in batch.arrivals:
             match = rules.match(active, arrival.path, batch.root)
             if match.rule is not None and match.root is not None:
-                found[match.rule.name] = (match.rule, match.root)
-                by_rule.setdefault(match.rule.name, []).append(arrival)
+                key = match.rule.name, match.root
+                found.setdefault(key, (match.rule, []))[1].append(arrival)
         queued = 0
-        for name, arrivals in by_rule.items():
-            rule, root = found[name]
+        for (name, root), (rule, arrivals) in found.items():
             queued += self._store.admit(
                 name,
                 root,

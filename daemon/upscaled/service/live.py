@@ -83,6 +83,8 @@ def _problems(supervisor: "Supervisor", views: list[InboxView]) -> Iterator[dict
             f"the changed configuration is refused: {supervisor.reload_error}",
             "upscaled config check",
         )
+    if (trouble := supervisor.patience.trouble) is not None:
+        yield _problem(f"everything waits: {trouble.message}", trouble.hint)
     for seat in supervisor.dispatcher.seats:
         for model, unusable in seat.state.unusable.items():
             yield _problem(f"model {model} cannot be used: {unusable.reason}", unusable.hint)

@@ -17,19 +17,22 @@ def hold(path: Path) -> Iterator[None]:
         DaemonAlreadyRunning: another process holds it.
         StoreError: the state directory cannot be written.
     """
+    fd = -1
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write to the state directory {path.parent}: {error.strerror}",
-            hint="check its permissions, or set $XDG_STATE_HOME to another folder",
-        ) from error
-    try:
-        _take(fd, path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            _take(fd, path)
+        except OSError as error:
+            raise StoreError(
+                f"cannot write to the state directory {path.parent}: {error.strerror}",
+                hint="check its permissions and free space, "
+                "or set $XDG_STATE_HOME to another folder",
+            ) from error
         yield
     finally:
-        os.close(fd)
+        if fd >= 0:
+            os.close(fd)
 
 
 def _take(fd: int, path: Path) -> None:

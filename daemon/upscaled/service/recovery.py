@@ -4,9 +4,9 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from upscaled.job import JobState
-from upscaled.output.publish import sha256_of, sweep
-from upscaled.store.jobs import Store
+from upscaled.job import Delivery, JobState
+from upscaled.output.publish import stands, sweep
+from upscaled.store.jobs import Orphan, Store
 
 _log = logging.getLogger(__name__)
 
@@ -14,11 +14,30 @@ _log = logging.getLogger(__name__)
 def recover(store: Store, owner: str, folders: Iterable[Path], now: float) -> None:
     """Under the lock, before any worker starts: every running row of another owner is an orphan."""
     for orphan in store.orphans(owner):
-        result = orphan.result
-        stands = result is not None and sha256_of(result.path) == result.sha256
-        state = store.adopt(orphan, now, published=stands)
+        state = store.adopt(orphan, now, published=_is_published(orphan))
         what = "had been published" if state is JobState.DONE else f"is {state} again"
         _log.warning("job %d (%s) was cut off: it %s", orphan.job_id, orphan.source, what)
     for folder in folders:
         if count := sweep(folder, store.store_id):
             _log.info("%d unfinished files were removed from %s", count, folder)
+
+
+def written_folders(deliveries: Iterable[Delivery]) -> list[Path]:
+    """Where temporary files of ours can be: results, and sources on their way elsewhere."""
+    folders = [
+        folder
+        for delivery in deliveries
+        for folder in (delivery.folder, delivery.success_folder, delivery.failure_folder)
+        if folder is not None
+    ]
+    return list(dict.fromkeys(folders))
+
+
+def _is_published(orphan: Orphan) -> bool:
+    result = orphan.result
+    try:
+        return result is not None and stands(result.path, result.sha256)
+    except OSError as error:
+        # Done again, it waits until the disk can be written.
+        _log.warning("%s cannot be made durable: %s", orphan.source, error)
+        return False

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from upscaled import log
 from upscaled.clock import Clock
+from upscaled.config.settings import MAX_ATTEMPTS, RuleSettings
 from upscaled.job import Order
 from upscaled.service.executor import Executor
 from upscaled.worker.messages import (
@@ -34,6 +35,10 @@ class Flight:
     order: Order
     suspect: bool
     since: float
+    timeout_s: float | None = None
+    max_attempts: int = MAX_ATTEMPTS
+    first_since: float | None = None
+    """Since when it is the oldest in the worker, which alone waits for nobody."""
     stage: str = "queued"
     done: int = 0
     total: int = 1
@@ -65,6 +70,8 @@ class Seat:
         self.flights: dict[int, Flight] = {}
         self.last_death: str | None = None
         self.stopping = False
+        self.overdue: int | None = None
+        """The job whose time was over, when the worker was killed for it."""
         self._start_worker = start_worker
         self._clock = clock
         self._keep_alive_s = keep_alive_s
@@ -98,14 +105,26 @@ class Seat:
                 self._start()
         elif self.flights:
             self._used_at = now
-            if now - self._heard_at > STALL_S:
-                _log.error("no word from the worker for %.0f s: it is killed", STALL_S)
-                self._heard_at = now
-                self.worker.kill()
+            self._mind_time(self.worker, now)
         elif self._is_idle_at(now) and not work_waits():
             _log.info("idle for %.0f s: the model is unloaded", now - self._used_at)
             self._resting = True
             self.worker.send(Stop())
+
+    def _mind_time(self, worker: Executor, now: float) -> None:
+        first = next(iter(self.flights.values()))
+        if first.first_since is None or first.stage == "load" or self.state.fetching is not None:
+            # The time of a job is not what the model takes to be fetched and loaded.
+            first.first_since = now
+        late = first.timeout_s is not None and now - first.first_since > first.timeout_s
+        if late and self.overdue is None:
+            _log.error("%s is not done in time: the worker is killed", first.order.source)
+            self.overdue = first.order.job_id
+            worker.kill()
+        elif now - self._heard_at > STALL_S:
+            _log.error("no word from the worker for %.0f s: it is killed", STALL_S)
+            self._heard_at = now
+            worker.kill()
 
     def _is_idle_at(self, now: float) -> bool:
         return (
@@ -119,15 +138,20 @@ class Seat:
         self.state = WorkerState()
         self._resting = False
         self._heard_at = self._used_at = self._clock.monotonic()
-        self.worker = self._start_worker(self.device)
-        _log.info("worker started (pid %d)", self.worker.pid)
+        try:
+            self.worker = self._start_worker(self.device)
+        except OSError as error:
+            # No memory or no process number to be had now.
+            self._restart_later(f"it cannot be started: {error}")
+        else:
+            _log.info("worker started (pid %d)", self.worker.pid)
 
-    def fly(self, order: Order, *, suspect: bool) -> None:
+    def fly(self, order: Order, rule: RuleSettings, *, suspect: bool) -> None:
         """Give it a job."""
         now = self._clock.monotonic()
         if not self.flights:
             self._heard_at = now
-        self.flights[order.job_id] = Flight(order, suspect, now)
+        self.flights[order.job_id] = Flight(order, suspect, now, rule.timeout_s, rule.max_attempts)
         self.say(Run(order))
 
     def say(self, message: ToWorker) -> None:
@@ -170,6 +194,12 @@ class Seat:
             resident.load_s,
         )
 
+    def forgive(self) -> None:
+        """Nobody listened for a while: what was counted begins anew."""
+        self._heard_at = self._clock.monotonic()
+        for flight in self.flights.values():
+            flight.first_since = None
+
     def succeed(self) -> None:
         """A job came back done: the worker is sound."""
         self._deaths = 0
@@ -180,8 +210,15 @@ class Seat:
         self.state.beat = None
         if self._is_ending:
             return True
+        if self.overdue is not None:
+            self._start_at = self._clock.monotonic()
+            return True
+        self._restart_later(reason)
+        return False
+
+    def _restart_later(self, reason: str) -> None:
         # The first restart is at once; a worker that dies at every start must not spin.
-        delay_s = min(2.0**self._deaths - 1, _RESTART_MOST_S)
+        delay_s = min(2.0 ** min(self._deaths, 10) - 1, _RESTART_MOST_S)
         self._deaths += 1
         self.last_death = reason
         self._start_at = self._clock.monotonic() + delay_s
@@ -191,7 +228,6 @@ class Seat:
             delay_s,
             extra=log.fields(log.Event.WORKER_DIED),
         )
-        return False
 
     def stop(self) -> None:
         """Ask the worker to end at its next tile."""

@@ -30,6 +30,7 @@ class Sources:
                     pending.fingerprint,
                     pending.delivery,
                     pending.state,
+                    mark=self._store.store_id,
                 )
             except OSError as error:
                 self.trouble = f"cannot move or delete {pending.source}: {error.strerror}"

@@ -4,22 +4,20 @@ One thread decides. Inboxes, the worker's listener, the control socket and signa
 events on its queue; it takes them one by one, steps the dispatcher, and sleeps until the next.
 """
 
+import contextlib
 import logging
 import signal
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
-from typing import Any
 
 from upscaled import log
 from upscaled.clock import Clock, SystemClock
 from upscaled.config.settings import RuleSettings, Settings
-from upscaled.control.protocol import Request
 from upscaled.control.server import Server, refuse
 from upscaled.dirs import Dirs
-from upscaled.errors import ConfigError, ExitCode, UpscaledError
-from upscaled.job import Changed, JobState, Order, Outcome
+from upscaled.errors import ConfigError, ExitCode, StoreUnavailable, UpscaledError
+from upscaled.job import Changed, JobState, Order, Outcome, Vanished
+from upscaled.output.source import fingerprint
 from upscaled.service import lock
 from upscaled.service.begin import devices, make_begin
 from upscaled.service.dispatch import Dispatcher
@@ -27,9 +25,11 @@ from upscaled.service.executor import Deliver, Died, Executor, Said
 from upscaled.service.inboxes import Inboxes, MakeInbox, real_inbox
 from upscaled.service.intake import Intake
 from upscaled.service.live import status_line
+from upscaled.service.mailbox import Asked, Event, Mailbox, Signalled
 from upscaled.service.notify import Notifier
 from upscaled.service.orders import Orders
-from upscaled.service.recovery import recover
+from upscaled.service.patience import Patience
+from upscaled.service.recovery import recover, written_folders
 from upscaled.service.seat import Seat
 from upscaled.service.sources import Sources
 from upscaled.service.worker_process import WorkerProcess
@@ -47,18 +47,6 @@ _FETCH_S = 60.0
 """What systemd is asked for again and again while a model is being fetched."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    request: Request
-    reply: Future[dict[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Signalled:
-    number: int
-
-
-Event = Said | Died | Batch | Asked | Signalled
 StartWorker = Callable[[Begin, Deliver], Executor]
 
 
@@ -92,7 +80,7 @@ class Supervisor:
         self._start_worker = seams.start_worker
         self._make_inbox = seams.make_inbox
         self._once = once
-        self._events: SimpleQueue[Event] = SimpleQueue()
+        self._events = Mailbox()
         self._stopping_since: float | None = None
         self._ready = False
         self._watchdog_at = 0.0
@@ -110,16 +98,24 @@ class Supervisor:
             StoreError: the database cannot be used.
         """
         with lock.hold(self.dirs.lock):
-            self.store = Store.open(self.dirs.store)
+            store = Store.open(self.dirs.store)
             try:
-                return self._run()
+                return self._run(store)
             finally:
-                self.store.close()
+                store.close()
 
-    def _run(self) -> ExitCode:
+    def _run(self, store: Store) -> ExitCode:
         owner = lock.owner_id()
-        folders = dict.fromkeys(rule.delivery.folder for rule in self.settings.rules)
-        recover(self.store, owner, folders, self.clock.now())
+        folders = written_folders(rule.delivery for rule in self.settings.rules)
+        recover(store, owner, folders, self.clock.now())
+        self.patience = Patience(
+            self._events,
+            self.clock,
+            is_urgent=lambda event: isinstance(event, Asked | Signalled),
+            attend=self._attend,
+            relieved=self._relieved,
+        )
+        self.store = self.patience.with_store(store)
         self.dispatcher = Dispatcher(
             self.store, self.clock, owner, self._make_seats(), self._job_ended
         )
@@ -146,7 +142,9 @@ class Supervisor:
         self.inboxes.stop()
         self.dispatcher.kill()
         while not self.dispatcher.is_stopped:
-            self._handle(self._events.get())
+            # What cannot be recorded now is found by the next start.
+            with contextlib.suppress(StoreUnavailable):
+                self._handle(self._events.next(timeout_s=None))
         server.stop()
         _log.info("stopped", extra=log.fields(log.Event.STOPPED))
 
@@ -184,16 +182,15 @@ class Supervisor:
 
     def _step(self, server: Server) -> bool:
         """One round; whether all is over."""
-        try:
-            self._handle(self._events.get(timeout=self._nap_s()))
-            while True:
-                self._handle(self._events.get_nowait())
-        except Empty:
-            pass
+        self._handle(self._events.next(self._nap_s()))
+        while not self._events.is_empty:
+            self._handle(self._events.next(0))
         self.sources.settle()
-        self.dispatcher.step([rule.name for rule in self.active])
+        self.dispatcher.step(self.active)
         if not server.is_alive:
             raise UpscaledError("the control socket's thread died")
+        if dead := [view for view in self.inboxes.views() if not view.alive]:
+            raise UpscaledError(f"nobody watches {dead[0].root} any more: {dead[0].reason}")
         self._tell_systemd()
         if self._once and self._stopping_since is None and self._is_drained():
             self.stop()
@@ -205,10 +202,14 @@ class Supervisor:
         waits = [_TICK_S]
         waits += [due - self.clock.now()] if due is not None else []
         waits += [restart_s] if restart_s is not None else []
+        if self._stopping_since is not None:
+            waits.append(self._stopping_since + STOP_GRACE_S - self.clock.monotonic())
         return max(min(waits), 0.01)
 
-    def _handle(self, event: Event) -> None:
+    def _handle(self, event: Event | None) -> None:
         match event:
+            case None:
+                pass
             case Said(executor, message):
                 self.dispatcher.hear(executor, message)
             case Died():
@@ -228,11 +229,27 @@ class Supervisor:
             case Signalled():
                 self.stop()
 
+    def _attend(self, event: Event | None) -> bool:
+        """While the database cannot be written; False: told to stop."""
+        match event:
+            case Asked(request, reply) if request.do not in {"status", "stop"}:
+                if reply.set_running_or_notify_cancel():
+                    refuse(reply, self.patience.trouble or StoreUnavailable())
+            case Asked() | Signalled():
+                self._handle(event)
+            case _:
+                self._tell_systemd()
+        return self._stopping_since is None
+
+    def _relieved(self) -> None:
+        self.dispatcher.forgive()
+
     def _job_ended(self, order: Order, outcome: Outcome, state: JobState) -> None:
+        if isinstance(outcome, Changed | Vanished) or _has_changed(order):
+            # What stands there now, or comes back, is new work: nobody else looks at it again.
+            self.inboxes.resettle(order.source)
         if state in {JobState.DONE, JobState.FAILED}:
             self.sources.settle(now=True)
-        elif isinstance(outcome, Changed):
-            self.inboxes.resettle(order.source)
 
     def stop(self) -> None:
         """Gracefully; asked a second time, at once."""
@@ -273,7 +290,7 @@ class Supervisor:
         names = [rule.name for rule in self.active]
         return (
             idle
-            and self._events.empty()
+            and self._events.is_empty
             and not self.dispatcher.flights
             and not self.store.ready(names, self.clock.now())
         )
@@ -301,6 +318,17 @@ class Supervisor:
         return (checked or not self.active) and all(
             view.first_scan_done for view in self.inboxes.views()
         )
+
+
+def _has_changed(order: Order) -> bool:
+    """Since it was read: an arrival that came while its job ran was not queued."""
+    try:
+        found = fingerprint(order.source)
+    except OSError:
+        return False
+    return (
+        found is not None and order.fingerprint is not None and not found.matches(order.fingerprint)
+    )
 
 
 def run_daemon(

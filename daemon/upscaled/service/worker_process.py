@@ -22,12 +22,17 @@ class WorkerProcess:
         ours, theirs = socket.socketpair()
         # -P: the folder the daemon was started in must not shadow a module.
         command = [sys.executable, "-P", "-m", "upscaled.worker"]
-        with theirs:
+        try:
             self._child = subprocess.Popen(  # noqa: S603 (our own program)
                 [*command, str(theirs.fileno()), str(os.getpid())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
             )
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
         self._channel = Channel(ours)
         self._thread = threading.Thread(target=self._listen, name="worker", daemon=True)
         self._thread.start()
@@ -57,7 +62,7 @@ class WorkerProcess:
                 self._deliver(Said(self, message))
         except OSError:
             pass
-        except ValueError as error:
+        except Exception as error:  # noqa: BLE001 (a deaf daemon would wait for ever)
             reason = f"it sent nonsense: {error}"
         self._child.kill()
         code = self._child.wait()

@@ -12,6 +12,8 @@ _CONTENT_S = (10.0, 60.0, 600.0)
 _ENVIRONMENT_FIRST_S = 5.0
 _ENVIRONMENT_MOST_S = 300.0
 _JITTER = 0.1
+LONGEST_S = max(*_CONTENT_S, _ENVIRONMENT_MOST_S) * (1 + _JITTER) + 1.0
+"""No delay is longer; a time further away was set by a clock that has been put back since."""
 
 
 def content_delay_s(attempts: int, rng: random.Random) -> float:

@@ -61,6 +61,7 @@ CREATE TABLE job (
     attempts INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
     deaths INTEGER NOT NULL DEFAULT 0 CHECK (deaths >= 0),
     suspect INTEGER NOT NULL DEFAULT 0 CHECK (suspect IN (0, 1)),  -- runs alone
+    known INTEGER NOT NULL DEFAULT 1 CHECK (known IN (0, 1)),  -- 0: its file went or changed
     not_before REAL NOT NULL DEFAULT 0,
     content_sha256 TEXT,
     output BLOB,
@@ -87,6 +88,8 @@ CREATE TABLE job (
 -- One live job for each file of a rule: it can never be queued, nor run, twice.
 CREATE UNIQUE INDEX job_live ON job (rule, path) WHERE state IN ('waiting', 'running');
 CREATE INDEX job_next ON job (rule, suspect, priority DESC, id) WHERE state = 'waiting';
+-- Few wait for a time to come, however many wait: it is asked for each second.
+CREATE INDEX job_later ON job (not_before) WHERE state = 'waiting' AND not_before > 0;
 CREATE INDEX job_path ON job (path, rule);
 CREATE INDEX job_content ON job (rule, content_sha256) WHERE state = 'done';
 CREATE INDEX job_finished ON job (state, rule, finished_at);

@@ -102,14 +102,15 @@ class Views:
         )
 
     def job(self, job_id: int) -> JobView | None:
-        found = self._jobs("WHERE id = ?", (job_id,))
+        found = self._jobs("WHERE id = ?", (_known_range(job_id),))
         return found[0] if found else None
 
     def history(self, job_id: int) -> tuple[tuple[float, str, str | None], ...]:
         """(when, event, detail), oldest first."""
         return tuple(
             self._conn.execute(
-                "SELECT at, event, detail FROM history WHERE job_id = ? ORDER BY id", (job_id,)
+                "SELECT at, event, detail FROM history WHERE job_id = ? ORDER BY id",
+                (_known_range(job_id),),
             )
         )
 
@@ -128,6 +129,11 @@ class Views:
 
     def _jobs(self, where: str, values: tuple[Any, ...]) -> tuple[JobView, ...]:
         return tuple(_job(row) for row in self._conn.execute(_JOB + where, values))
+
+
+def _known_range(job_id: int) -> int:
+    """What people type may be more than SQLite's 64 bits; there is no job 0."""
+    return job_id if 0 < job_id < 1 << 63 else 0
 
 
 def _job(row: tuple[Any, ...]) -> JobView:
@@ -152,6 +158,8 @@ def open_views(path: Path) -> Iterator[Views]:
     try:
         with closing(sqlite3.connect(f"file:{quoted}?mode=ro", uri=True, timeout=5)) as conn:
             conn.execute("PRAGMA query_only = ON")
+            # All that is read is of one moment, whatever the daemon writes meanwhile.
+            conn.execute("BEGIN")
             yield Views(conn)
     except sqlite3.DatabaseError as error:
         raise StoreError(

@@ -1,0 +1,55 @@
+"""What the supervisor's one thread is told by all the others."""
+
+from collections import deque
+from concurrent.futures import Future
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from upscaled.control.protocol import Request
+from upscaled.service.executor import Died, Said
+from upscaled.watch.spec import Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    request: Request
+    reply: Future[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Signalled:
+    number: int
+
+
+Event = Said | Died | Batch | Asked | Signalled
+
+
+class Mailbox:
+    """Events in the order in which they came. `put` is for any thread, the rest for one."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[Event] = SimpleQueue()
+        self._deferred: deque[Event] = deque()
+
+    def put(self, event: Event) -> None:
+        self._queue.put(event)
+
+    def defer(self, event: Event) -> None:
+        """Not now: it goes before all that was not looked at yet."""
+        self._deferred.append(event)
+
+    def next(self, timeout_s: float | None) -> Event | None:
+        """The oldest; None where none comes in time. A timeout of None waits for ever."""
+        return self._deferred.popleft() if self._deferred else self.newest(timeout_s)
+
+    def newest(self, timeout_s: float | None) -> Event | None:
+        """As `next`, past those that were deferred."""
+        try:
+            return self._queue.get(timeout=timeout_s)
+        except Empty:
+            return None
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._deferred and self._queue.empty()

@@ -1,0 +1,126 @@
+"""The one connection that writes: opened, brought up to date, and used in transactions."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from upscaled import plain
+from upscaled.errors import StoreError, StoreTooNew, StoreUnavailable
+from upscaled.store.schema import SCHEMA_VERSION, Database, migrations
+
+_BUSY_MS = 5000
+
+_PASSING = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+
+Row = tuple[Any, ...]
+
+
+class Session:
+    """What all that reads and writes jobs is built on.
+
+    A full disk, a failing one and a damaged file come out as `StoreError`, wherever they are met.
+    """
+
+    def __init__(self, database: Database, path: str) -> None:
+        self._db = database
+        self._conn = database.conn
+        self._path = path
+
+    def close(self) -> None:
+        self._db.close()
+
+    @contextlib.contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        with explained(self._path):
+            # IMMEDIATE: a read that turns into a write later fails with BUSY_SNAPSHOT at once,
+            # whatever the busy timeout is.
+            self._conn.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._conn
+                self._conn.execute("COMMIT")
+            except BaseException:
+                # Some errors have rolled back already; a second time does nothing.
+                self._conn.rollback()
+                raise
+
+    def _rows(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[Row]:
+        with explained(self._path):
+            return self._conn.execute(sql, values).fetchall()
+
+    def _row(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> Row | None:
+        return next(iter(self._rows(sql, values)), None)
+
+    def _note(self, job_id: int, at: float, event: str, detail: str | None = None) -> None:
+        self._conn.execute(
+            "INSERT INTO history (job_id, at, event, detail) VALUES (?, ?, ?, ?)",
+            (job_id, at, event, detail and plain.printable(detail)),
+        )
+
+
+def connect(path: str) -> Database:
+    """The database at `path` (`:memory:` for none), made where there is none.
+
+    Raises:
+        StoreTooNew: a newer version wrote it.
+        StoreError: it cannot be opened, or is no database.
+    """
+    with explained(path):
+        conn = sqlite3.connect(path, isolation_level=None)
+        try:
+            return _prepare(conn, path)
+        except BaseException:
+            conn.close()
+            raise
+
+
+def _prepare(conn: sqlite3.Connection, path: str) -> Database:
+    conn.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+    conn.execute("PRAGMA journal_mode = WAL")
+    conn.execute("PRAGMA synchronous = FULL")
+    conn.execute("PRAGMA foreign_keys = ON")
+    (version,) = conn.execute("PRAGMA user_version").fetchone()
+    if version > SCHEMA_VERSION:
+        raise StoreTooNew(
+            f"the job database {path} has schema {version}, this version knows {SCHEMA_VERSION}",
+            hint="upgrade upscaled, or point $XDG_STATE_HOME at another folder",
+        )
+    database = Database(conn, execute_plugins=False)
+    migrations.apply(database)
+    conn.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    return database
+
+
+@contextlib.contextmanager
+def explained(path: str) -> Iterator[None]:
+    """Troubles of disk and file as a `StoreError`; what only a bug can cause stays as it is."""
+    try:
+        yield
+    except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+        raise
+    except (sqlite3.DatabaseError, OSError) as error:
+        kind = StoreUnavailable if _may_pass(error) else StoreError
+        raise kind(
+            f"the job database {path} cannot be used: {error}",
+            hint=f"check the permissions and the free space of {Path(path).parent}; "
+            f"a damaged database can be moved away: mv {path} {path}.damaged",
+        ) from error
+
+
+def _may_pass(error: sqlite3.DatabaseError | OSError) -> bool:
+    """Whether the disk is at fault, or somebody who holds the file, and not what it holds."""
+    # The lower eight bits are the primary code: https://sqlite.org/rescode.html
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_IOERR)
+    return code & 0xFF in _PASSING

@@ -1,0 +1,98 @@
+"""What a daemon finds when it starts: orphans, and sources that were still to be touched."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from upscaled import plain
+from upscaled.job import Delivery, Done, Fingerprint, JobState, Result
+from upscaled.store import retry
+from upscaled.store.attempts import Attempts
+from upscaled.store.columns import FINGERPRINT, RESULT, fingerprint, result
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A job that ran when its daemon died, with what it was about to publish."""
+
+    job_id: int
+    source: Path
+    result: Result | None
+    content_sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Disposal:
+    """A finished job whose source still has to be kept, moved or deleted by its rule."""
+
+    job_id: int
+    state: JobState
+    source: Path
+    relative: Path
+    fingerprint: Fingerprint
+    delivery: Delivery
+
+
+class Recovery(Attempts):
+    def orphans(self, owner: str) -> tuple[Orphan, ...]:
+        """Under the lock, each running row of another owner is one by definition."""
+        rows = self._rows(
+            f"SELECT id, path, content_sha256, {RESULT} FROM job "
+            "WHERE state = 'running' AND owner <> ? ORDER BY id",
+            (owner,),
+        )
+        return tuple(
+            Orphan(
+                row[0],
+                Path(os.fsdecode(row[1])),
+                None if row[3] is None else result(row[3:]),
+                row[2],
+            )
+            for row in rows
+        )
+
+    def adopt(self, orphan: Orphan, now: float, *, published: bool) -> JobState:
+        """Settle an orphan: done where its output stands, else waiting, and alone next time."""
+        with self._write() as conn:
+            attempts, suspect = conn.execute(
+                "SELECT attempts, suspect FROM job WHERE id = ?", (orphan.job_id,)
+            ).fetchone()
+            if published and orphan.result and orphan.content_sha256:
+                note = "finished in a run that was cut off"
+                done = Done(orphan.result, orphan.content_sha256, notes=(note,))
+                self._finish(orphan.job_id, done, now)
+                return JobState.DONE
+            self._note(orphan.job_id, now, "recovered", "the daemon died while it ran")
+            if suspect and attempts >= retry.MAX_RECOVERIES:
+                self._fail(
+                    orphan.job_id, f"the daemon died {attempts} times while this ran alone", now
+                )
+                return JobState.FAILED
+            self._return(orphan.job_id, now, "the daemon died while it ran")
+            conn.execute("UPDATE job SET suspect = 1 WHERE id = ?", (orphan.job_id,))
+            return JobState.WAITING
+
+    def disposals(self) -> tuple[Disposal, ...]:
+        """Sources are touched only after the result is durable and committed."""
+        rows = self._rows(
+            f"SELECT j.id, state, path, relative, delivery, {FINGERPRINT} "
+            "FROM job j JOIN recipe r ON r.id = recipe_id WHERE source_pending = 1 "
+            "ORDER BY j.id LIMIT 1000"
+        )
+        return tuple(
+            Disposal(
+                row[0],
+                JobState(row[1]),
+                Path(os.fsdecode(row[2])),
+                Path(os.fsdecode(row[3])),
+                fingerprint(row[5:]),
+                plain.loads(row[4], Delivery),
+            )
+            for row in rows
+        )
+
+    def disposed(self, job_id: int, now: float, note: str | None = None) -> None:
+        with self._write() as conn:
+            conn.execute("UPDATE job SET source_pending = 0 WHERE id = ?", (job_id,))
+            if note:
+                self._note(job_id, now, "source", note)

@@ -1,0 +1,69 @@
+"""What each error means for its job: every class has its row."""
+
+import errno
+import os
+
+import pytest
+
+from upscaled import errors
+from upscaled.job import Changed, Failed, Interrupted, Retry, Snoozed, Vanished
+from upscaled.pipeline.outcome import outcome_of
+
+TABLE = [
+    (errors.SourceChanged(), Changed()),
+    (errors.SourceVanished(), Vanished()),
+    (errors.Interrupted(), Interrupted()),
+    (errors.TruncatedImage("cut"), Retry("cut")),
+    (errors.UnreadableImage("bad", hint="look"), Failed("bad", "look")),
+    (errors.UnsupportedImage("odd"), Failed("odd")),
+    (errors.ImageTooLarge("big"), Failed("big")),
+    (errors.BadResult("black"), Failed("black")),
+    (errors.OutputExists("there"), Failed("there")),
+    (errors.EnvironmentTrouble("no", hint="do"), Snoozed("no (do)", whole_rule=False)),
+    (errors.OutOfMemory("little"), Snoozed("little", whole_rule=False)),
+    (errors.DeviceError("gone"), Snoozed("gone")),
+    (errors.ModelUnknown("which"), Snoozed("which")),
+    (errors.ModelCorrupt("hash"), Snoozed("hash")),
+    (errors.ModelUnavailable("net"), Snoozed("net")),
+    (MemoryError(), Retry("not enough memory")),
+    (
+        OSError(errno.ENOSPC, "No space left on device", "/out/a.png"),
+        Snoozed("cannot write /out/a.png: No space left on device"),
+    ),
+    (OSError(errno.EIO, "Input/output error"), Snoozed("cannot write: Input/output error")),
+    (OSError("odd"), Snoozed("cannot write: odd")),
+]
+
+
+@pytest.mark.parametrize(("error", "outcome"), TABLE, ids=lambda value: type(value).__name__)
+def test_each_error_has_its_outcome(error: Exception, outcome: object) -> None:
+    assert outcome_of(error) == outcome
+
+
+def test_a_lost_device_ends_the_worker_not_the_job() -> None:
+    error = errors.DeviceLost("cuda")
+    with pytest.raises(errors.DeviceLost) as caught:
+        outcome_of(error)
+    assert caught.value is error
+
+
+def test_what_nobody_foresaw_is_told_as_a_bug() -> None:
+    outcome = outcome_of(ZeroDivisionError("division by zero"))
+    assert isinstance(outcome, Failed)
+    assert outcome.reason == "a bug in upscaled: ZeroDivisionError: division by zero"
+    assert "journalctl" in (outcome.hint or "")
+
+
+def test_a_name_that_no_file_system_takes_does_not_stop_the_rule() -> None:
+    outcome = outcome_of(OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), "/x"))
+    assert isinstance(outcome, Failed)
+    assert "output" in (outcome.hint or "")
+
+
+def test_every_class_of_error_has_an_outcome() -> None:
+    def below(kind: type[Exception]) -> list[type[Exception]]:
+        return [kind, *(deep for inner in kind.__subclasses__() for deep in below(inner))]
+
+    for kind in below(errors.UpscaledError):
+        if kind is not errors.DeviceLost and kind.__module__ == errors.__name__:
+            assert outcome_of(kind()) is not None

@@ -1,0 +1,105 @@
+"""What a killed daemon left half done is finished, given back, or swept."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from made import NOW, RECIPE
+from upscaled.job import Arrival, Delivery, Fingerprint, Order, Result
+from upscaled.output import durable
+from upscaled.service.recovery import recover
+from upscaled.store.jobs import Store
+
+CONTENT = b"a whole result"
+
+
+class Wreck:
+    """A store with one job that ran when its daemon was killed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.outbox = folder / "out"
+        self.outbox.mkdir()
+        self.store = Store.in_memory()
+        found = Arrival(folder / "caf\udce9.png", Fingerprint(1, 2, 3, 4))
+        self.store.admit("photos", folder, [found], RECIPE, Delivery(self.outbox), now=NOW)
+        (ready,) = self.store.ready(["photos"], NOW)
+        order = self.store.claim(ready, "the dead", NOW)
+        assert order
+        self.order: Order = order
+
+    def announced(self, content: bytes = CONTENT) -> Path:
+        path = self.outbox / "caf\udce9_4x.png"
+        digest = hashlib.sha256(content).hexdigest()
+        self.store.identify(self.order.job_id, "c" * 64)
+        self.store.publishing(self.order.job_id, Result(path, digest, 4, 4, 4))
+        return path
+
+    def recover(self) -> str:
+        recover(self.store, "the living", [self.outbox], NOW)
+        (state,) = self.store._conn.execute("SELECT state FROM job").fetchone()
+        return str(state)
+
+
+@pytest.fixture
+def wreck(tmp_path: Path) -> Iterator[Wreck]:
+    wreck = Wreck(tmp_path)
+    yield wreck
+    wreck.store.close()
+
+
+def test_a_job_whose_result_stands_is_done(wreck: Wreck) -> None:
+    wreck.announced().write_bytes(CONTENT)
+    assert wreck.recover() == "done"
+
+
+@pytest.mark.parametrize("there", ["nothing", "other bytes", "a folder", "a link"])
+def test_a_job_whose_result_does_not_stand_waits_again(wreck: Wreck, there: str) -> None:
+    path = wreck.announced()
+    if there == "other bytes":
+        path.write_bytes(b"not ours")
+    elif there == "a folder":
+        path.mkdir()
+    elif there == "a link":
+        (wreck.outbox / "x").write_bytes(CONTENT)
+        path.symlink_to(wreck.outbox / "x")
+    assert wreck.recover() == "waiting"
+    (ready,) = wreck.store.ready(["photos"], NOW)
+    assert ready.suspect
+
+
+def test_a_job_that_announced_nothing_waits_again(wreck: Wreck) -> None:
+    assert wreck.recover() == "waiting"
+
+
+def test_a_result_that_cannot_be_made_durable_is_made_again(
+    wreck: Wreck, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wreck.announced().write_bytes(CONTENT)
+
+    def fail(_: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(durable.os, "fsync", fail)
+    assert wreck.recover() == "waiting"
+
+
+def test_half_written_files_of_ours_are_swept_and_no_others(wreck: Wreck) -> None:
+    ours = durable.temporary(wreck.outbox / "x", f"{wreck.store.store_id}-1")
+    theirs = durable.temporary(wreck.outbox / "x", "0badf00d-1")
+    for path in (ours, theirs):
+        path.write_bytes(b"half")
+    wreck.recover()
+    assert (ours.exists(), theirs.exists()) == (False, True)
+
+
+def test_after_a_recovery_there_is_nothing_to_recover(wreck: Wreck) -> None:
+    wreck.recover()
+    assert wreck.store.orphans("the living") == ()
+    assert wreck.recover() == "waiting"
+
+
+def test_an_output_folder_that_is_not_there_is_no_trouble(wreck: Wreck) -> None:
+    wreck.outbox.rmdir()
+    assert wreck.recover() == "waiting"

@@ -1,0 +1,245 @@
+"""Opening the database, and what people ask for by hand."""
+
+import random
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from made import NOW, done
+from upscaled.errors import StoreError, StoreTooNew
+from upscaled.job import Cancelled, Failed, Retry, Snoozed
+from upscaled.store.jobs import Store
+from upscaled.store.schema import SCHEMA_VERSION
+
+Queue = Any
+
+
+# By hand
+
+
+def test_a_paused_rule_starts_nothing_until_it_is_resumed(queue: Queue) -> None:
+    queue.drop("a.png")
+    queue.drop("b.png", rule="scans")
+    queue.store.pause("photos", "holidays", NOW)
+    assert queue.names(NOW, "photos", "scans") == ["b.png"]
+    assert queue.names(NOW + 1e9, "photos") == []
+    assert queue.store.resume("photos")
+    assert not queue.store.resume("photos")
+    assert queue.names() == ["a.png"]
+    assert not queue.store.ready(["photos"], NOW)[0].probe
+
+
+def test_pausing_all_and_resuming_all(queue: Queue) -> None:
+    queue.drop("a.png")
+    queue.store.pause("", "all", NOW)
+    queue.store.pause("photos", "this one", NOW)
+    assert queue.names() == []
+    assert queue.store.resume("")
+    assert queue.names() == ["a.png"]
+
+
+def test_a_pause_by_hand_outlives_the_environment(queue: Queue) -> None:
+    queue.drop("a.png", "b.png")
+    first, second = queue.claim(), queue.claim()
+    queue.store.pause("photos", "holidays", NOW)
+    queue.store.record(first.job_id, Snoozed("disk full"), NOW)
+    queue.store.record(second.job_id, done(), NOW)
+    assert queue.names(NOW + 1e9) == []
+    assert queue.store.next_wake(NOW + 500) is None
+
+
+def test_a_pause_of_the_environment_can_be_ended_or_made_firm_by_hand(queue: Queue) -> None:
+    queue.drop("a.png", "b.png")
+    queue.store.record(queue.claim().job_id, Snoozed("disk full"), NOW)
+    assert queue.store.resume("photos")
+    assert queue.names() == ["a.png"], "what waited for its next try is tried now"
+    queue.store.record(queue.claim().job_id, Snoozed("disk full"), NOW)
+    queue.store.pause("photos", "until I come back", NOW)
+    assert queue.names(NOW + 1e9) == []
+
+
+def test_retry_brings_back_what_failed_with_its_counts_at_zero(queue: Queue) -> None:
+    queue.drop("a.png", "b.png", "c.png")
+    jobs = [queue.claim() for _ in range(3)]
+    queue.store.record(jobs[0].job_id, Failed("x", "y"), NOW)
+    queue.store.record(jobs[1].job_id, Cancelled("x"), NOW)
+    queue.store.record(jobs[2].job_id, done(), NOW)
+    assert queue.store.retry([99, 10**30, -1, *(job.job_id for job in jobs)], NOW) == 2
+    assert queue.claim().attempt == 1
+    assert queue.column(jobs[0].job_id, "reason") is None
+    assert queue.store.disposals()[0].job_id == jobs[2].job_id
+
+
+def test_retry_of_all_means_all_that_failed(queue: Queue) -> None:
+    queue.drop("a.png", "b.png")
+    first, second = queue.claim(), queue.claim()
+    queue.store.record(first.job_id, Failed("x"), NOW)
+    queue.store.record(second.job_id, Cancelled("x"), NOW)
+    assert queue.store.retry(None, NOW) == 1
+    assert queue.names() == ["a.png"]
+
+
+def test_retry_leaves_a_file_alone_that_is_queued_anew(queue: Queue) -> None:
+    queue.drop("a.png", version=1)
+    old = queue.claim()
+    queue.store.record(old.job_id, Failed("x"), NOW)
+    queue.drop("a.png", version=2)
+    assert queue.store.retry([old.job_id], NOW) == 0
+    assert queue.column(old.job_id, "state") == "failed"
+
+
+def test_figures_are_remembered_and_replaced(store: Store) -> None:
+    store.learn("tile", "64", NOW)
+    store.learn("tile", "128", NOW + 1)
+    assert store.learned() == {"tile": "128"}
+
+
+# The schema alone keeps the states right
+
+BAD = [
+    "state = 'asleep'",
+    "state = 'running'",  # without an owner
+    "owner = 'me'",  # without running
+    "state = 'done', finished_at = 1",  # without an output
+    "state = 'done', output = x'2f', output_sha256 = 'f'",  # without its time
+    "state = 'failed', finished_at = 1",  # without a reason
+    "finished_at = 1",
+    "source_pending = 1",
+    "attempts = -1",
+    "path = NULL",
+    "path = 'text'",
+    "suspect = 2",
+    "recipe_id = 99",
+]
+
+
+@pytest.mark.parametrize("change", BAD)
+def test_the_schema_refuses_a_state_that_makes_no_sense(queue: Queue, change: str) -> None:
+    queue.drop("a.png")
+    with pytest.raises(sqlite3.IntegrityError):
+        queue.store._conn.execute(f"UPDATE job SET {change}")  # noqa: S608 (literals above)
+
+
+def test_the_schema_refuses_a_second_live_job_for_one_file(queue: Queue) -> None:
+    queue.drop("a.png")
+    columns = "rule, path, relative, device, inode, size_bytes, mtime_ns, recipe_id, queued_at"
+    copy = f"INSERT INTO job ({columns}) SELECT {columns} FROM job"  # noqa: S608 (the line above)
+    with pytest.raises(sqlite3.IntegrityError):
+        queue.store._conn.execute(copy)
+
+
+# Opening
+
+
+def test_what_was_queued_is_there_after_closing_and_opening(tmp_path: Path) -> None:
+    from made import DELIVERY, INBOX, RECIPE, arrival  # noqa: PLC0415 (only here)
+
+    path = tmp_path / "new" / "folder" / "upscaled.db"
+    first = Store.open(path)
+    first.admit("photos", INBOX, [arrival()], RECIPE, DELIVERY, now=NOW)
+    first.close()
+    second = Store.open(path)
+    assert len(second.ready(["photos"], NOW)) == 1
+    assert second.store_id == first.store_id
+    assert len(first.store_id) == 8
+    second.close()
+
+
+def test_two_connections_may_be_open_at_once(tmp_path: Path) -> None:
+    first, second = Store.open(tmp_path / "x.db"), Store.open(tmp_path / "x.db")
+    first.learn("a", "1", NOW)
+    second.learn("b", "2", NOW)
+    assert first.learned() == second.learned() == {"a": "1", "b": "2"}
+    first.close()
+    second.close()
+
+
+def test_a_database_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    Store.open(path).close()
+    conn = sqlite3.connect(path)
+    conn.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    conn.close()
+    before = path.read_bytes()
+    with pytest.raises(StoreTooNew) as caught:
+        Store.open(path)
+    assert "upgrade" in caught.value.hint
+    assert path.read_bytes() == before
+
+
+def test_a_file_that_is_no_database_is_told_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    path.write_bytes(b"no database\n" * 1000)
+    with pytest.raises(StoreError) as caught:
+        Store.open(path)
+    assert f"mv {path} {path}.damaged" in caught.value.hint
+    assert path.read_bytes() == b"no database\n" * 1000
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError) as caught:
+        Store.open(tmp_path / "file" / "x.db")
+    assert "permissions" in caught.value.hint
+
+
+def test_damage_that_is_met_later_is_told_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    store = Store.open(path)
+    store.close()
+    size = path.stat().st_size
+    with path.open("r+b") as stream:
+        stream.seek(4096)
+        stream.write(random.Random(1).randbytes(size - 4096))  # noqa: S311
+    with pytest.raises(StoreError) as caught:
+        store = Store.open(path)
+    assert "mv " in caught.value.hint
+
+
+@pytest.mark.parametrize("statement", ["BEGIN", "COMMIT", "INSERT"])
+def test_a_full_disk_is_told_and_the_store_goes_on_after_it(queue: Queue, statement: str) -> None:
+    """A trigger cannot fail a commit, a wrapped connection can."""
+    queue.drop("a.png")
+    order = queue.claim()
+    real = queue.store._conn
+
+    class Full:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(real, name)
+
+        def execute(self, sql: str, *values: Any) -> Any:
+            if sql.startswith(statement):
+                raise sqlite3.OperationalError("database or disk is full")
+            return real.execute(sql, *values)
+
+    queue.store._conn = Full()
+    with pytest.raises(StoreError, match="disk is full"):
+        queue.store.record(order.job_id, Retry("x"), NOW)
+    queue.store._conn = real
+    assert queue.column(order.job_id, "state") == "running"
+    queue.store.record(order.job_id, done(), NOW)
+
+
+def test_a_killed_writer_loses_nothing_that_was_committed(tmp_path: Path) -> None:
+    program = """
+import os, signal, sys
+from pathlib import Path
+from made import *
+from upscaled.store.jobs import Store
+store = Store.open(Path(sys.argv[1]))
+store.admit("photos", INBOX, [arrival()], RECIPE, DELIVERY, now=NOW)
+with store._write() as conn:
+    conn.execute("DELETE FROM job")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    here = Path(__file__).parents[1]
+    command = [sys.executable, "-c", program, str(tmp_path / "x.db")]
+    ran = subprocess.run(command, env={"PYTHONPATH": str(here)}, timeout=60, check=False)
+    assert ran.returncode == -9
+    store = Store.open(tmp_path / "x.db")
+    assert len(store.ready(["photos"], NOW)) == 1
+    store.close()

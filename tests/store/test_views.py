@@ -1,0 +1,140 @@
+"""What status reads: whole, read-only, at any time."""
+
+import sqlite3
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from made import DELIVERY, INBOX, NOW, RECIPE, arrival, done, result
+from upscaled.errors import StoreError
+from upscaled.job import Failed, Retry, Snoozed
+from upscaled.store.jobs import Store
+from upscaled.store.views import PauseView, RuleCounts, open_views
+
+Queue = Any
+DAY_S = 86_400
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state? 100% #1" / "up\udce9.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Any:
+    store = Store.open(path)
+    yield store
+    store.close()
+
+
+def test_every_state_is_counted_and_listed(queue: Queue, path: Path) -> None:
+    queue.drop("sub/caf\udce9.png", "b.png", "c.png", "d.png", "e.png")
+    queue.drop("f.png", rule="scans")
+    first, second, third, fourth, _fifth = (queue.claim() for _ in range(5))
+    store = queue.store
+    store.record(first.job_id, done("caf\udce9_4x.png", notes=("one", "two")), NOW)
+    store.record(second.job_id, done(), NOW - 2 * DAY_S)
+    store.record(third.job_id, Failed("damaged", "look"), NOW)
+    store.record(fourth.job_id, Retry("truncated"), NOW)
+    with open_views(path) as views:
+        seen = views.overview(NOW)
+        assert views.job(first.job_id) == seen.recent[0]
+        assert [event for _, event, _ in views.history(first.job_id)] == ["claimed", "done"]
+    assert seen.rules == {
+        "photos": RuleCounts(waiting=1, running=1, done=2, done_day=1, failed=1),
+        "scans": RuleCounts(waiting=1),
+    }
+    assert [job.file.name for job in seen.running] == ["e.png"]
+    assert [(job.file.name, job.reason) for job in seen.delayed] == [("d.png", "truncated")]
+    assert [(job.reason, job.hint) for job in seen.failed] == [("damaged", "look")]
+    newest = seen.recent[0]
+    assert newest.file == INBOX / "sub" / "caf\udce9.png"
+    assert newest.output == result("caf\udce9_4x.png").path
+    assert newest.notes == ("one", "two")
+    assert newest.timings["decode_s"] == 0.0
+
+
+def test_pauses_are_seen_with_their_cause(queue: Queue, path: Path) -> None:
+    queue.drop("a.png")
+    queue.store.record(queue.claim().job_id, Snoozed("disk full"), NOW)
+    queue.store.pause("scans", "holidays", NOW)
+    with open_views(path) as views:
+        photos, scans = views.overview(NOW).pauses
+    assert (photos.rule, photos.cause, photos.reason) == ("photos", "environment", "disk full")
+    assert scans == PauseView("scans", "user", "holidays", NOW, None)
+
+
+def test_no_more_than_asked_for_is_listed_newest_first(queue: Queue, path: Path) -> None:
+    queue.drop(*(f"{n}.png" for n in range(6)))
+    for n in range(6):
+        queue.store.record(queue.claim().job_id, Failed("x"), NOW + n)
+    with open_views(path) as views:
+        assert [job.file.name for job in views.overview(NOW, most=2).failed] == ["5.png", "4.png"]
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize("job_id", [0, -1, 99, 2**63, -(2**70), 10**30])
+def test_a_job_that_is_not_there_is_none(path: Path, job_id: int) -> None:
+    with open_views(path) as views:
+        assert views.job(job_id) is None
+        assert views.history(job_id) == ()
+
+
+@pytest.mark.usefixtures("store")
+def test_it_cannot_write(path: Path) -> None:
+    with open_views(path) as views, pytest.raises(sqlite3.OperationalError):
+        views._conn.execute("DELETE FROM job")
+
+
+def test_a_database_that_is_missing_is_told_and_not_made(tmp_path: Path) -> None:
+    path = tmp_path / "none.db"
+    with pytest.raises(StoreError) as caught, open_views(path):
+        pass
+    assert "upscaled up" in caught.value.hint
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no database\n" * 1000])
+def test_a_file_that_is_no_database_of_ours_is_told(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "x.db"
+    path.write_bytes(content)
+    with pytest.raises(StoreError), open_views(path) as views:
+        views.overview(NOW)
+
+
+def test_one_look_is_one_moment_while_the_daemon_writes(store: Store, path: Path) -> None:
+    """Each job is waiting or running or done: never two of these, never none, in one overview."""
+    stop = threading.Event()
+    sums: list[int] = []
+    names = [f"{n}.png" for n in range(20)]
+    store.admit("photos", INBOX, map(arrival, names), RECIPE, DELIVERY, now=NOW)
+    errors: list[BaseException] = []
+
+    def look() -> None:
+        try:
+            while not stop.is_set():
+                with open_views(path) as views:
+                    seen = views.overview(NOW, most=50)
+                counts = seen.rules["photos"]
+                sums.append(counts.waiting + counts.running + counts.done)
+                assert counts.running == len(seen.running)
+                assert counts.done == len(seen.recent)
+        except BaseException as error:
+            errors.append(error)
+            raise
+
+    readers = [threading.Thread(target=look) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for _ in names:
+        (ready,) = store.ready(["photos"], NOW)
+        order = store.claim(ready, "me", NOW)
+        assert order
+        store.record(order.job_id, done(), NOW)
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert not errors
+    assert set(sums) == {20}
