@@ -1,0 +1,1 @@
+"""Networks on a device: the only part that knows torch. Entry: `upscaler.open_upscaler`."""

@@ -1,0 +1,186 @@
+"""Measures the engine against the machine's own arithmetic, and against peers, in one run."""
+
+import platform
+import resource
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+
+from upscaled.engine.peers import open_peer
+from upscaled.engine.picture import Pixels
+from upscaled.engine.upscaler import TorchUpscaler, open_upscaler
+from upscaled.errors import UpscaledError
+
+_MATRIX = 2048
+_COMPARED_PX = 96
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    engine: str
+    size_px: int
+    seconds: float
+    scale: int
+    macs_per_px: int
+    tile_px: int | None = None
+    peak_mb: int | None = None
+    """Of the process so far."""
+    error: str | None = None
+
+    @property
+    def us_per_px(self) -> float:
+        return self.seconds / self.size_px**2 * 1e6
+
+    @property
+    def gflops(self) -> float:
+        return 2 * self.macs_per_px * self.size_px**2 / self.seconds / 1e9
+
+    def plain(self, matmul_gflops: float) -> dict[str, Any]:
+        """For JSON and tables. MP: a million pixels."""
+        row: dict[str, Any] = {"engine": self.engine, "size_px": self.size_px}
+        if self.error is not None:
+            return row | {"error": self.error}
+        mp_in = self.size_px**2 / self.seconds / 1e6
+        return row | {
+            "seconds": round(self.seconds, 3),
+            "us_per_px": round(self.us_per_px, 1),
+            "mp_in_per_s": round(mp_in, 4),
+            "mp_out_per_s": round(mp_in * self.scale**2, 3),
+            "gflops": round(self.gflops, 1),
+            "matmul_share": round(self.gflops / matmul_gflops, 3),
+            "tile_px": self.tile_px,
+            "peak_mb": self.peak_mb,
+        }
+
+
+def machine() -> dict[str, Any]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
+    return {
+        "cpu": names[0] if names else platform.processor(),
+        "threads": torch.get_num_threads(),
+        "gpu": gpu,
+        "torch": torch.__version__,
+    }
+
+
+def measure(
+    model_file: Path,
+    *,
+    sizes_px: Sequence[int],
+    against: Sequence[str],
+    peer_sizes_px: Sequence[int],
+    device: str,
+    precision: str,
+    rounds: int = 3,
+) -> tuple[float, list[Measurement]]:
+    """GFLOP/s of one large matrix product, and what was measured: ours first, then the peers.
+
+    Each is the fastest of `rounds`, in which all take turns: what else runs on the machine only
+    ever makes a measurement slower, and should hit all alike. A peer that cannot run gives its
+    error.
+    """
+    ours = open_upscaler(model_file, device=device, precision=precision)
+    calls = [_ours(ours, size) for size in sizes_px]
+    failed: list[Measurement] = []
+    for name in against:
+        for size in peer_sizes_px:
+            try:
+                calls.append(_peer(name, model_file, size, ours))
+            except UpscaledError as error:
+                failed.append(Measurement(name, size, 0, 1, 0, error=str(error)))
+    product = _product(ours)
+    best = [float("inf")] * len(calls)
+    fastest_product = float("inf")
+    for _ in range(rounds):
+        for index, (_found, call) in enumerate(calls):
+            fastest_product = min(fastest_product, _seconds(product))
+            best[index] = min(best[index], _seconds(call))
+    done = [replace(found, seconds=best[index]) for index, (found, _) in enumerate(calls)]
+    return 2 * _MATRIX**3 / fastest_product / 1e9, [*done, *failed]
+
+
+def _ours(upscaler: TorchUpscaler, size_px: int) -> tuple[Measurement, Callable[[], object]]:
+    """Runs once, for the peak of memory before any peer is loaded."""
+    pixels = photo(size_px)
+    run(upscaler, pixels)
+    found = Measurement(
+        "upscaled",
+        size_px,
+        0,
+        upscaler.scale,
+        upscaler.macs_per_px,
+        upscaler.tile_px,
+        peak_mb(),
+    )
+    return found, lambda: run(upscaler, pixels)
+
+
+def _peer(
+    name: str, model_file: Path, size_px: int, ours: TorchUpscaler
+) -> tuple[Measurement, Callable[[], object]]:
+    peer = open_peer(name, model_file, size_px)
+    pixels = photo(size_px)
+    return Measurement(name, size_px, 0, ours.scale, ours.macs_per_px), lambda: peer(pixels)
+
+
+def _product(upscaler: TorchUpscaler) -> Callable[[], object]:
+    """One large matrix product in the upscaler's precision, on its device."""
+    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+    first, second = (
+        torch.rand(_MATRIX, _MATRIX, device=upscaler.device).to(dtype[upscaler.precision])
+        for _ in range(2)
+    )
+
+    def call() -> object:
+        result = first @ second
+        if result.is_cuda:
+            torch.cuda.synchronize()
+        return result
+
+    return call
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    started = perf_counter()
+    call()
+    return perf_counter() - started
+
+
+def decibel_against_fp32(model_file: Path, device: str, precision: str) -> float | None:
+    """How close the chosen precision is to fp32; None: it is fp32."""
+    ours = open_upscaler(model_file, device=device, precision=precision)
+    if ours.precision == "fp32":
+        return None
+    exact = open_upscaler(model_file, device=device, precision="fp32")
+    pixels = photo(_COMPARED_PX)
+    error = run(ours, pixels).astype(np.float64) - run(exact, pixels)
+    return round(float(10 * np.log10(255**2 / np.square(error).mean())), 1)
+
+
+def run(upscaler: TorchUpscaler, pixels: Pixels) -> Pixels:
+    return upscaler.upscale(pixels, progress=lambda _done, _all: None, cancelled=lambda: False)
+
+
+def photo(size_px: int) -> Pixels:
+    """Soft shapes with edges and some noise. The content does not change the speed."""
+    rows, columns = np.mgrid[0:size_px, 0:size_px]
+    noise = np.random.default_rng(size_px)
+    waves = np.stack([np.sin(rows / 19 + k) * np.cos(columns / 23 - k) for k in range(3)], 2)
+    unit = 0.5 + 0.3 * waves + 0.1 * ((rows // 24 + columns // 31) % 2)[..., None]
+    unit += noise.normal(0, 0.01, unit.shape)
+    pixels: Pixels = (unit.clip(0, 1) * 255).astype(np.uint8)
+    return pixels
+
+
+def peak_mb() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

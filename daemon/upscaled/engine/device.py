@@ -1,0 +1,192 @@
+"""Which device, in which precision, with how much memory; and what its errors mean."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import torch
+
+from upscaled.errors import DeviceError, UsageError
+
+_CPU_BF16_FLAGS = frozenset({"amx_bf16", "avx512_bf16", "bf16"})
+"""x86 and (the last) ARM names in /proc/cpuinfo. Without them bf16 is emulated, and slow."""
+
+_PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+_LOST_SIGNS = (
+    "illegal memory access",
+    "device-side assert",
+    "unspecified launch failure",
+    "uncorrectable ecc",
+    "device has fallen off the bus",
+    "device lost",
+    "context is destroyed",
+    "misaligned address",
+    "cudaerrorunknown",
+    "driver shutting down",
+)
+"""CUDA errors after which each later call of the process fails too ("sticky")."""
+
+_MEMORY_SIGNS = ("can't allocate memory", "not enough memory", "out of memory", "alloc_failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device in a precision."""
+
+    where: torch.device
+    dtype: torch.dtype
+
+    @property
+    def name(self) -> str:
+        return str(self.where)
+
+    @property
+    def precision(self) -> str:
+        return next(name for name, dtype in _PRECISIONS.items() if dtype is self.dtype)
+
+    @property
+    def is_cpu(self) -> bool:
+        return self.where.type == "cpu"
+
+    @property
+    def is_cuda(self) -> bool:
+        return self.where.type == "cuda"
+
+
+def choose_device(
+    device: str = "auto",
+    precision: str = "auto",
+    *,
+    supports_fp16: bool = True,
+    supports_bf16: bool = True,
+) -> Device:
+    """`auto`, `cpu`, `cuda`, `cuda:1` or `mps`, in `auto`, `fp32`, `fp16` or `bf16`.
+
+    Raises:
+        UsageError: no such word.
+        DeviceError: the machine, or the network, lacks it.
+    """
+    where = _find(device)
+    supported = {torch.float16: supports_fp16, torch.bfloat16: supports_bf16}
+    if precision == "auto":
+        dtype = _best_dtype(where)
+        return Device(where, dtype if supported.get(dtype, True) else torch.float32)
+    if precision not in _PRECISIONS:
+        raise UsageError(f"unknown precision {precision!r}", hint="Use auto, fp32, fp16 or bf16.")
+    dtype = _PRECISIONS[precision]
+    if not supported.get(dtype, True):
+        raise DeviceError(
+            f"this network gives wrong results in {precision}",
+            hint="Set precision to auto or fp32.",
+        )
+    if dtype is torch.bfloat16 and where.type == "cpu" and not cpu_has_bf16():
+        raise DeviceError(
+            "this CPU has no bf16 instructions", hint="Set precision to auto or fp32."
+        )
+    return Device(where, dtype)
+
+
+def _find(device: str) -> torch.device:
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda:0")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    kind, _, index = device.partition(":")
+    if kind not in {"cpu", "cuda", "mps"} or (index and (kind != "cuda" or not index.isdigit())):
+        raise UsageError(f"unknown device {device!r}", hint="Use auto, cpu, cuda, cuda:1 or mps.")
+    if kind == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if int(index or 0) >= count:
+            raise DeviceError(
+                f"device {device}: this machine shows {count} CUDA devices",
+                hint="Set device to auto, or check nvidia-smi and upscaled doctor.",
+            )
+        return torch.device("cuda", int(index or 0))
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise DeviceError("this machine has no MPS device", hint="Set device to auto.")
+    return torch.device(kind)
+
+
+def _best_dtype(where: torch.device) -> torch.dtype:
+    if where.type == "cuda":
+        return torch.float16
+    return torch.bfloat16 if where.type == "cpu" and cpu_has_bf16() else torch.float32
+
+
+def cpu_has_bf16() -> bool:
+    try:
+        return has_bf16_flag(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        return False
+
+
+def has_bf16_flag(cpuinfo: str) -> bool:
+    """Whether the text of /proc/cpuinfo names bf16 instructions."""
+    for line in cpuinfo.splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() in {"flags", "Features"}:
+            return not _CPU_BF16_FLAGS.isdisjoint(value.split())
+    return False
+
+
+def free_memory_bytes(device: torch.device, budget_bytes: int | None = None) -> int:
+    """What the engine may take now; `budget_bytes` is the user's limit for the whole process.
+
+    CPU: the least of available memory, what the cgroup has left and what the budget has left.
+    CUDA: free memory, and what torch's allocator holds but does not use.
+    """
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        used = torch.cuda.memory_allocated(device)
+        left = [free + torch.cuda.memory_reserved(device) - used]
+    else:
+        used = psutil.Process().memory_info().rss
+        left = [psutil.virtual_memory().available]
+        cgroup = cgroup_left_bytes(Path("/sys/fs/cgroup"), _own_cgroup())
+        left += [] if cgroup is None else [cgroup]
+    if budget_bytes is not None:
+        left.append(budget_bytes - used)
+    return max(0, min(left))
+
+
+def _own_cgroup() -> str:
+    """The path after `0::` (cgroup v2)."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return "/"
+    return next((line[3:] for line in lines if line.startswith("0::")), "/")
+
+
+def cgroup_left_bytes(root: Path, group: str) -> int | None:
+    """The least that any level from `group` up to `root` has left; None without a limit."""
+    left: int | None = None
+    folder = root / group.strip("/")
+    while folder == root or root in folder.parents:
+        try:
+            limit = (folder / "memory.max").read_text(encoding="ascii").strip()
+            used = int((folder / "memory.current").read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            limit = "max"
+            used = 0
+        if limit.isdigit():
+            level = int(limit) - used
+            left = level if left is None else min(left, level)
+        if folder == root:
+            break
+        folder = folder.parent
+    return left
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(sign in text for sign in _MEMORY_SIGNS)
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether only a new process can use the device again."""
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(sign in text for sign in _LOST_SIGNS)

@@ -1,0 +1,163 @@
+"""The exact plan of the ESRGAN family (RRDBNet): one block for each residual dense block."""
+
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from upscaled.engine.conv import Chain, conv_of
+from upscaled.engine.device import Device
+from upscaled.engine.plan import (
+    PICTURE,
+    Block,
+    Body,
+    Exactness,
+    Plan,
+    elements_per_px,
+    macs_per_px,
+    padded_block,
+    shrunk,
+)
+from upscaled.engine.reach import reach_of
+from upscaled.engine.scratch import Scratch
+from upscaled.engine.tiles import Box
+
+_RESIDUAL = 0.2
+"""What dense blocks, and groups of three, are scaled by before their input is added."""
+
+_TRUNK, _INPUT, _FIRST, _SECOND = range(4)
+"""Slots: what conv_first gave, the current block's input, and two between its dense blocks."""
+
+
+def esrgan_plan(net: Any, scale: int, device: Device) -> Plan:
+    """For spandrel's RRDBNet, whichever key layout the file had; see its `forward`.
+
+    Four feature maps are alive at once: the third dense block writes over its group's input,
+    which it needs under the core only.
+    """
+    first, trunk, *tail = list(net.model)
+    *groups, last = list(trunk.sub)
+    filters = last.out_channels
+    scratch = Scratch()
+    blocks = [
+        padded_block(
+            first,
+            run=Chain([first], device, takes_picture=True),
+            source=PICTURE,
+            target=_TRUNK,
+            channels=filters,
+        )
+    ]
+    current = _TRUNK
+    for group in groups:
+        steps = ((current, _FIRST, None), (_FIRST, _SECOND, None), (_SECOND, _INPUT, current))
+        dense = (group.RDB1, group.RDB2, group.RDB3)
+        for block, (source, target, shortcut) in zip(dense, steps, strict=True):
+            blocks.append(
+                Block(
+                    body=_dense_body(block, device, scratch, has_shortcut=shortcut is not None),
+                    halo_px=reach_of(block).halo_px,
+                    source=source,
+                    target=target,
+                    channels=filters,
+                    shortcut=shortcut,
+                    macs_per_px=macs_per_px(block),
+                    elements_per_px=elements_per_px(block),
+                )
+            )
+        current = _INPUT
+    blocks.append(
+        padded_block(
+            last,
+            run=Chain([last], device),
+            source=current,
+            target=_FIRST,
+            channels=filters,
+            shortcut=_TRUNK,
+        )
+    )
+    blocks.append(
+        padded_block(
+            nn.Sequential(*tail),
+            run=Chain(tail, device, gives_picture=True),
+            source=_FIRST,
+            target=PICTURE,
+            channels=3,
+        )
+    )
+    return Plan(tuple(blocks), Exactness.EXACT, net.shuffle_factor or 1, scale, scratch)
+
+
+def _dense_body(block: Any, device: Device, scratch: Scratch, *, has_shortcut: bool) -> Body:
+    if block.conv1x1 is not None:
+        return _WholeDenseBlock(block, device)  # ESRGAN+ has paths of its own
+    return _DenseBlock(block, device, scratch, has_shortcut=has_shortcut)
+
+
+class _WholeDenseBlock:
+    """The module as it is, for layouts that have no fast form here."""
+
+    def __init__(self, block: nn.Module, device: Device) -> None:
+        self._block = deepcopy(block).to(device.where, device.dtype)
+
+    def __call__(
+        self, source: Tensor, region: Box, core: Box, inside: Box, shortcut: Tensor | None
+    ) -> Tensor:
+        del inside
+        result = shrunk(self._block(source), core.within(region))
+        return result if shortcut is None else torch.add(shortcut, result, alpha=_RESIDUAL)
+
+
+class _DenseBlock:
+    """Five convolutions, each over all that came before it, and 0.2 × the last + the input.
+
+    Each computes only what those after it need (its output shrinks towards the core by one
+    kernel radius), and zeros are written around the features at the image's edges only. The
+    factors 0.2 are folded into the last convolution, which adds its result to the input.
+    """
+
+    def __init__(self, block: Any, device: Device, scratch: Scratch, *, has_shortcut: bool) -> None:
+        gain = _RESIDUAL**2 if has_shortcut else _RESIDUAL
+        dense = (block.conv1, block.conv2, block.conv3, block.conv4)
+        self._convs = [conv_of(layer, device) for layer in dense]
+        self._convs.append(conv_of(block.conv5, device, gain=gain))
+        self._scratch = scratch
+        self._device = device
+
+    def __call__(
+        self, source: Tensor, region: Box, core: Box, inside: Box, shortcut: Tensor | None
+    ) -> Tensor:
+        held, held_box = source, region
+        fresh: Tensor | None = None
+        for index, conv in enumerate(self._convs):
+            later = sum(after.radius for after in self._convs[index + 1 :])
+            wanted = core.grown(later, inside)
+            ringed = wanted.spread(conv.radius)
+            feed = self._scratch.take(index % 2, conv.in_channels, ringed, self._device)
+            clear_outside(feed, ringed, inside)
+            box = wanted.grown(conv.radius, inside)
+            rows, columns = box.within(ringed).slices
+            kept = held.shape[1]
+            feed[:, :kept, rows, columns] = shrunk(held, box.within(held_box))
+            if fresh is not None:
+                feed[:, kept:, rows, columns] = fresh
+            held, held_box = feed, ringed
+            if index < len(self._convs) - 1:
+                fresh = conv(feed)
+        total = shrunk(source, core.within(region))
+        if shortcut is None:
+            total = total.clone(memory_format=torch.channels_last)
+        else:
+            total = torch.add(shortcut, total, alpha=_RESIDUAL)
+            total = total.contiguous(memory_format=torch.channels_last)
+        return self._convs[-1].add_to(total, held)
+
+
+def clear_outside(tensor: Tensor, box: Box, inside: Box) -> None:
+    """Zeros where `box`, over which `tensor` lies, leaves the image."""
+    valid = box.grown(0, inside).within(box)
+    tensor[:, :, : valid.top].zero_()
+    tensor[:, :, valid.bottom :].zero_()
+    tensor[:, :, :, : valid.left].zero_()
+    tensor[:, :, :, valid.right :].zero_()

@@ -1,0 +1,167 @@
+"""A model file as a network, and what a caller must know of it as data."""
+
+import pickle
+import struct
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from spandrel import (
+    ImageModelDescriptor,
+    ModelLoader,
+    UnsupportedModelError,
+    canonicalize_state_dict,
+)
+
+from upscaled.errors import ModelCorrupt, ModelUnknown, ModelUnsupported
+
+_MAX_SAFETENSORS_HEADER_BYTES = 100_000_000  # the format's own limit
+_RGB = 3
+_VERIFY = "If it was downloaded, fetch it again: upscaled models pull, then upscaled models verify."
+_SUPPORTED = (
+    "Use a super-resolution model that spandrel knows (ESRGAN, Real-ESRGAN, Compact, SPAN, "
+    "SwinIR and others) as .safetensors or .pth."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A loaded network, fp32, on the CPU, in evaluation mode."""
+
+    file: Path
+    descriptor: ImageModelDescriptor
+    architecture: str
+    """spandrel's id of the architecture, for example `ESRGAN`, `Compact`, `SPAN`."""
+    tags: tuple[str, ...]
+    scale: int
+    channels: int
+    """Of input and output alike: 3 (RGB)."""
+    size_multiple: int
+    """The network's own grid: its input's height and width are padded to this."""
+    minimum_px: int
+    supports_fp16: bool
+    supports_bf16: bool
+
+    @property
+    def module(self) -> torch.nn.Module:
+        module: torch.nn.Module = self.descriptor.model
+        return module
+
+
+def load_network(path: Path) -> Network:
+    """The network in a safetensors file or a checkpoint; no code in the file is ever run.
+
+    Raises:
+        ModelUnknown: there is no such file.
+        ModelCorrupt: the file is damaged, or holds code.
+        ModelUnsupported: the file is whole, but no network that turns RGB into RGB.
+    """
+    return _network_of(path, _descriptor_of(path, _state_of(path)))
+
+
+def _state_of(path: Path) -> Mapping[str, Any]:
+    try:
+        with path.open("rb") as file:
+            head = file.read(9)
+    except FileNotFoundError:
+        raise ModelUnknown(
+            f"there is no model file {path}",
+            hint="Check the path, or see upscaled models list.",
+        ) from None
+    except OSError as error:
+        raise ModelCorrupt(
+            f"cannot read the model file {path}: {error.strerror}",
+            hint="Check that it is a file and that the daemon's user may read it.",
+        ) from None
+    state = _read_safetensors(path) if _is_safetensors(head) else _read_checkpoint(path)
+    if not isinstance(state, Mapping):
+        raise ModelUnsupported(
+            f"{path.name} holds a {type(state).__name__}, no table of weights", hint=_SUPPORTED
+        )
+    return state
+
+
+def _is_safetensors(head: bytes) -> bool:
+    """By content, not by name: files are renamed. Header: length as u64, then JSON."""
+    if len(head) < struct.calcsize("<Qc"):
+        return False
+    length, brace = struct.unpack("<Qc", head)
+    return brace == b"{" and int(length) <= _MAX_SAFETENSORS_HEADER_BYTES
+
+
+def _read_safetensors(path: Path) -> Mapping[str, Any]:
+    try:
+        return dict(safetensors.torch.load_file(path))
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        raise ModelCorrupt(f"{path.name} is damaged: {error}", hint=_VERIFY) from None
+
+
+def _read_checkpoint(path: Path) -> Any:
+    """`weights_only` is torch's restricted unpickler: tensors and plain containers only."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about pickle protocols; nothing a user can change
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        reason = str(error)
+        if "Unsupported" in reason or "not an allowed global" in reason or "GLOBAL" in reason:
+            raise ModelCorrupt(
+                f"{path.name} is refused: it is a pickle that asks for code to be run",
+                hint="Get the model as .safetensors, or from its author's own page.",
+            ) from None
+        raise ModelCorrupt(f"{path.name} is damaged or is no model", hint=_VERIFY) from None
+    except Exception:  # noqa: BLE001 - torch reports a cut file as any of ten errors
+        raise ModelCorrupt(f"{path.name} is damaged or is no model", hint=_VERIFY) from None
+
+
+def _descriptor_of(path: Path, state: Mapping[str, Any]) -> ImageModelDescriptor:
+    weights = canonicalize_state_dict(dict(state))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of torch, about the networks' own code
+            descriptor = ModelLoader(device="cpu").load_from_state_dict(weights)
+    except UnsupportedModelError:
+        raise ModelUnsupported(
+            f"{path.name} holds no network architecture that is known", hint=_SUPPORTED
+        ) from None
+    except Exception as error:  # noqa: BLE001
+        # spandrel guesses sizes from the weights; a file that lacks some fails in any way.
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ModelCorrupt(
+            f"the weights in {path.name} do not fit together: {reason}", hint=_VERIFY
+        ) from None
+    if not isinstance(descriptor, ImageModelDescriptor) or descriptor.purpose == "FaceSR":
+        raise ModelUnsupported(
+            f"{path.name} is a {descriptor.architecture.name} network for "
+            f"{descriptor.purpose}, not for upscaling whole images",
+            hint=_SUPPORTED,
+        )
+    return descriptor
+
+
+def _network_of(path: Path, descriptor: ImageModelDescriptor) -> Network:
+    if descriptor.input_channels != _RGB or descriptor.output_channels != _RGB:
+        raise ModelUnsupported(
+            f"{path.name} turns {descriptor.input_channels} channels into "
+            f"{descriptor.output_channels}; only RGB into RGB is handled",
+            hint=_SUPPORTED,
+        )
+    descriptor.eval()
+    descriptor.model.requires_grad_(requires_grad=False)
+    return Network(
+        file=path,
+        descriptor=descriptor,
+        architecture=str(descriptor.architecture.id),
+        tags=tuple(descriptor.tags),
+        scale=descriptor.scale,
+        channels=descriptor.input_channels,
+        size_multiple=max(1, descriptor.size_requirements.multiple_of),
+        minimum_px=descriptor.size_requirements.minimum,
+        supports_fp16=descriptor.supports_half,
+        supports_bf16=descriptor.supports_bfloat16,
+    )

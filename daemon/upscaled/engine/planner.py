@@ -1,0 +1,22 @@
+"""Which plan fits a network."""
+
+from upscaled.engine.device import Device
+from upscaled.engine.esrgan import esrgan_plan
+from upscaled.engine.network import Network
+from upscaled.engine.plan import Exactness, Plan
+from upscaled.engine.reach import NotLocal
+from upscaled.engine.whole import compact_plan, span_plan
+
+_EXACT = {"ESRGAN": esrgan_plan, "Compact": compact_plan, "SPAN": span_plan}
+
+
+def plan_for(network: Network, device: Device) -> Plan:
+    """Cuts it up as far as its architecture is known; the network itself stays as it is."""
+    planner = _EXACT.get(network.architecture)
+    if planner is not None:
+        try:
+            return planner(network.module, network.scale, device)
+        except NotLocal:
+            pass  # a variant with layers that none of the plans expects
+    network.module.to(device.where, device.dtype)
+    return Plan((), Exactness.FEATHERED, scale=network.scale)

@@ -1,0 +1,126 @@
+"""Runs a plan over one picture: block after block, tile after tile, whatever memory allows."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from upscaled.engine.attempts import Attempts
+from upscaled.engine.crew import Crew
+from upscaled.engine.device import Device
+from upscaled.engine.picture import Source, Target
+from upscaled.engine.plan import PICTURE, Block, Plan
+from upscaled.engine.tiles import Box, Size, grid
+from upscaled.errors import OutOfMemory
+
+SMALLEST_TILE_PX = 16
+
+_HOST = torch.device("cpu")
+
+_NARROWEST_PX = 64
+"""oneDNN 3.11 adds up in another order where an AMX convolution is less than 52 px wide (seen on
+Sapphire Rapids; the height makes no difference), which changes the last bit of bf16 results."""
+
+
+class BlockRun:
+    """One picture through the blocks of an exact plan."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        device: Device,
+        *,
+        attempts: Attempts,
+        crew: Crew,
+        tile_for: Callable[[Block, Size], Size],
+        maps_on: torch.device | None = None,
+    ) -> None:
+        """`tile_for` is asked before each block, so that a failure counts for the next.
+
+        `maps_on`: where feature maps over the whole picture are kept, if not on the device.
+        """
+        self._plan = plan
+        self._device = device
+        self._attempts = attempts
+        self._crew = crew
+        self._tile_for = tile_for
+        self._maps_on = maps_on or device.where
+        self._maps: dict[int, Tensor] = {}
+
+    def run(self, source: Source, target: Target) -> None:
+        for index, block in enumerate(self._plan.blocks):
+            if block.target != PICTURE and block.target not in self._maps:
+                self._maps[block.target] = self._empty_map(block, source.size)
+            self._run_block(block, source, target)
+            for slot in list(self._maps):
+                if self._plan.last_use(slot) <= index:
+                    del self._maps[slot]
+
+    def _empty_map(self, block: Block, size: Size) -> Tensor:
+        shape = (1, size.height, size.width, block.channels)
+        features = self._attempts.call(lambda: self._allocated(shape), None)
+        if features is None and self._maps_on != _HOST:
+            self._maps_on = _HOST
+            features = self._attempts.call(lambda: self._allocated(shape), None)
+        if features is None:
+            raise OutOfMemory(
+                f"the feature maps of {size.width}×{size.height} px do not fit the memory",
+                hint="Close other programs, or give the service more memory.",
+            )
+        return features.permute(0, 3, 1, 2)
+
+    def _allocated(self, shape: tuple[int, ...]) -> Tensor:
+        return torch.empty(
+            shape,
+            dtype=self._device.dtype,
+            device=self._maps_on,
+            pin_memory=self._device.is_cuda and self._maps_on == _HOST,
+        )
+
+    def _run_block(self, block: Block, source: Source, target: Target) -> None:
+        def work(core: Box) -> bool:
+            elements = core.area * block.elements_per_px
+            with torch.inference_mode():
+                result = self._attempts.call(lambda: self._tile(block, source, core), elements)
+                if result is None:
+                    if not _can_be_cut(core):
+                        raise OutOfMemory(
+                            f"a tile of {core.width}×{core.height} px does not fit "
+                            f"{self._device.name}",
+                            hint="Close other programs on this device, or set device: cpu.",
+                        )
+                    return False
+                if block.target == PICTURE:
+                    target.write(core.scaled(block.scale), result)
+                else:
+                    rows, columns = core.slices
+                    self._maps[block.target][:, :, rows, columns] = result
+            return True
+
+        self._crew.work_off(
+            grid(source.size, self._tile_for(block, source.size), 8),
+            work,
+            smaller=lambda box: box.halves() if _can_be_cut(box) else (box,),
+            units=lambda box: box.area * block.macs_per_px,
+        )
+
+    def _tile(self, block: Block, source: Source, core: Box) -> Tensor:
+        inside = source.size.box
+        wide = core.widened(_NARROWEST_PX, inside)
+        region = wide.grown(block.halo_px, inside)
+        if block.source == PICTURE:
+            features = source.read(region)
+        else:
+            features = self._from_map(block.source, region)
+        shortcut = None if block.shortcut is None else self._from_map(block.shortcut, wide)
+        result = block.body(features, region, wide, inside, shortcut)
+        rows, columns = core.within(wide).scaled(block.scale).slices
+        return result[:, :, rows, columns]
+
+    def _from_map(self, slot: int, box: Box) -> Tensor:
+        rows, columns = box.slices
+        return self._maps[slot][:, :, rows, columns].to(self._device.where, non_blocking=True)
+
+
+def _can_be_cut(box: Box) -> bool:
+    return max(box.height, box.width) > SMALLEST_TILE_PX

@@ -1,0 +1,89 @@
+"""What was learned of tiles on this machine, and what follows from it. Pure, plain data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+_FIRST_ELEMENTS = {"cpu": 8_400_000, "cuda": 120_000_000, "mps": 60_000_000}
+"""Features (numbers, not bytes) of one tile at first: on a CPU 64 × 512 px of a dense block."""
+
+_STEPS = (0.5, 1.0, 2.0)
+"""Of the first guess: what is tried, one picture each, before the fastest is kept."""
+
+_FIRST_BYTES_PER_ELEMENT = 2.0
+"""Of the dtype's own size: convolutions keep copies of their own. Replaced by measurement."""
+
+_NEWEST = 0.3
+"""Weight of the newest measurement: a machine that others use too gives noisy ones."""
+
+
+@dataclass(slots=True)
+class Learned:
+    """For one (device, architecture, dtype). Sizes are in elements: features of one tile."""
+
+    speeds: dict[int, float] = field(default_factory=dict)
+    """Multiplications per second, by the size aimed at."""
+    ceiling: int | None = None
+    """Tiles of this size ran out of memory."""
+    bytes_per_element: float | None = None
+    """Memory a tile took, measured."""
+    fp32: bool = False
+    """The network gave no picture in the chosen precision: go to fp32 at once."""
+
+    @classmethod
+    def parse(cls, plain: object) -> "Learned":
+        """From `plain()`; whatever does not fit, from another version say, is forgotten."""
+        found = cls()
+        if not isinstance(plain, Mapping):
+            return found
+        speeds = plain.get("speeds")
+        if isinstance(speeds, Mapping):
+            for size, speed in speeds.items():
+                if str(size).isdigit() and isinstance(speed, int | float) and speed > 0:
+                    found.speeds[int(size)] = float(speed)
+        ceiling, density = plain.get("ceiling"), plain.get("bytes_per_element")
+        if isinstance(ceiling, int) and ceiling > 0:
+            found.ceiling = ceiling
+        if isinstance(density, int | float) and density > 0:
+            found.bytes_per_element = float(density)
+        found.fp32 = plain.get("fp32") is True
+        return found
+
+    def plain(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "speeds": {str(size): speed for size, speed in self.speeds.items()},
+            "ceiling": self.ceiling,
+            "bytes_per_element": self.bytes_per_element,
+            "fp32": self.fp32,
+        }
+
+    def record_speed(self, elements: int, macs_per_s: float) -> None:
+        before = self.speeds.get(elements)
+        self.speeds[elements] = (
+            macs_per_s if before is None else before + _NEWEST * (macs_per_s - before)
+        )
+
+    def record_out_of_memory(self, elements: int) -> None:
+        self.ceiling = elements if self.ceiling is None else min(self.ceiling, elements)
+
+    def aim(self, kind: str) -> int:
+        """The size to aim at on a device of this `kind`: untried ones first, then the fastest."""
+        first = _FIRST_ELEMENTS.get(kind, _FIRST_ELEMENTS["cpu"])
+        sizes = [int(first * step) for step in _STEPS]
+        sizes.sort(key=lambda size: abs(size - first))
+        untried = [size for size in sizes if size not in self.speeds]
+        best = untried[0] if untried else max(sizes, key=lambda size: self.speeds[size])
+        return best if self.ceiling is None else min(best, self.ceiling // 2)
+
+
+def affordable_elements(
+    learned: Learned, *, aim: int, free_bytes: int, workers: int, element_bytes: int
+) -> int:
+    """`aim`, or less where `workers` tiles of it would take more than `free_bytes`."""
+    density = learned.bytes_per_element or _FIRST_BYTES_PER_ELEMENT * element_bytes
+    return max(1, min(aim, int(free_bytes / workers / density)))
+
+
+def learned_key(device: str, architecture: str, precision: str) -> str:
+    return f"{device}/{architecture}/{precision}"

@@ -1,0 +1,204 @@
+"""A resident network that upscales pictures of any size within the memory there is."""
+
+from collections.abc import Callable, Mapping
+from math import isqrt
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from upscaled.engine.attempts import Attempts
+from upscaled.engine.device import Device, choose_device
+from upscaled.engine.exact import ExactRun
+from upscaled.engine.feather import FeatheredRun
+from upscaled.engine.network import Network, load_network
+from upscaled.engine.picture import Pixels, Source, Target
+from upscaled.engine.plan import Exactness
+from upscaled.engine.planner import plan_for
+from upscaled.engine.tiles import Size
+from upscaled.engine.tuning import Learned, learned_key
+from upscaled.errors import BadResult, ModelUnsupported
+
+Progress = Callable[[int, int], None]
+
+_FEATHERED_TILE_PX = 256
+
+
+def open_upscaler(
+    model_file: Path,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    memory_bytes: int | None = None,
+    tile_px: int | None = None,
+    expected_scale: int | None = None,
+    learned: Mapping[str, Any] | None = None,
+) -> "TorchUpscaler":
+    """The network in `model_file`, ready on a device.
+
+    Args:
+        model_file: safetensors or a PyTorch checkpoint, whatever its name.
+        device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
+        precision: `auto`, `fp32`, `fp16` or `bf16`.
+        memory_bytes: the user's limit for the whole process; None: what is free.
+        tile_px: edge of the input tile; None: found by measurement. It never changes the
+            pixels of an exact plan.
+        expected_scale: refuse the file if its scale is another one.
+        learned: what `TorchUpscaler.learned` gave before, of any device and network.
+
+    Raises:
+        ModelUnknown, ModelCorrupt, ModelUnsupported: see `load_network`.
+        UsageError, DeviceError: see `choose_device`.
+    """
+    network = load_network(model_file)
+    if expected_scale is not None and expected_scale != network.scale:
+        raise ModelUnsupported(
+            f"{model_file.name} upscales ×{network.scale}, not ×{expected_scale}",
+            hint=f"Set scale: {network.scale} for this model, or leave scale out.",
+        )
+    chosen = choose_device(
+        device,
+        precision,
+        supports_fp16=network.supports_fp16,
+        supports_bf16=network.supports_bf16,
+    )
+    return TorchUpscaler(
+        network, chosen, memory_bytes=memory_bytes, tile_px=tile_px, learned=learned or {}
+    )
+
+
+class TorchUpscaler:
+    """Satisfies `pipeline.stage.Upscaler`. One picture at a time."""
+
+    def __init__(
+        self,
+        network: Network,
+        device: Device,
+        *,
+        memory_bytes: int | None = None,
+        tile_px: int | None = None,
+        learned: Mapping[str, Any],
+    ) -> None:
+        self._plan = plan_for(network, device)
+        # An exact plan has its own copy of the weights: the network itself is not kept then.
+        feathered = self._plan.exactness is Exactness.FEATHERED
+        self._whole = network.descriptor if feathered else None
+        self._file = network.file
+        self._architecture = network.architecture
+        self._scale = network.scale
+        self._device = device
+        self._memory_bytes = memory_bytes
+        self._forced_tile_px = tile_px
+        self._key = learned_key(device.name, network.architecture, device.precision)
+        self._learned = Learned.parse(learned.get(self._key))
+        self._full_precision: TorchUpscaler | None = None
+        self.notes: tuple[str, ...] = ()
+        """What the user should know of the last picture."""
+        self.tile_px: int | None = None
+        """The last picture's tile: the edge of a square of its area."""
+
+    @property
+    def scale(self) -> int:
+        return self._scale
+
+    @property
+    def architecture(self) -> str:
+        return self._architecture
+
+    @property
+    def device(self) -> str:
+        return self._device.name
+
+    @property
+    def precision(self) -> str:
+        return self._device.precision
+
+    @property
+    def exactness(self) -> Exactness:
+        return self._plan.exactness
+
+    @property
+    def macs_per_px(self) -> int:
+        """Multiplications for each pixel of a picture; 0: not known (feathered)."""
+        return self._plan.macs_per_px // self._plan.unshuffle**2
+
+    def learned(self) -> dict[str, Any]:
+        """What to give to the next `open_upscaler`; fit for JSON."""
+        found = {self._key: self._learned.plain()}
+        if self._full_precision is not None:
+            found |= self._full_precision.learned()
+        return found
+
+    def upscale(
+        self, pixels: Pixels, *, progress: Progress, cancelled: Callable[[], bool]
+    ) -> Pixels:
+        """See `pipeline.stage.Upscaler.upscale`."""
+        self.notes = ()
+        if not self._learned.fp32:
+            target = self._run(pixels, progress, cancelled)
+            if target.is_picture_of(pixels):
+                return target.pixels
+            if self._device.dtype is torch.float32:
+                raise BadResult(
+                    f"{self._file.name} gave no picture, in fp32 too",
+                    hint="The model file may be damaged: upscaled models verify.",
+                )
+            self._learned.fp32 = True
+        upscaler = self._in_fp32()
+        # The units of a first try are over: those of the second go on from there.
+        result = upscaler.upscale(
+            pixels,
+            progress=lambda done, total: progress(total + done, 2 * total),
+            cancelled=cancelled,
+        )
+        fallback = f"{self.precision} gives no picture on {self.device}: done in fp32"
+        self.notes = (fallback, *upscaler.notes)
+        return result
+
+    def _in_fp32(self) -> "TorchUpscaler":
+        if self._full_precision is None:
+            self._full_precision = TorchUpscaler(
+                load_network(self._file),
+                Device(self._device.where, torch.float32),
+                memory_bytes=self._memory_bytes,
+                tile_px=self._forced_tile_px,
+                learned={},
+            )
+        return self._full_precision
+
+    def _run(self, pixels: Pixels, progress: Progress, cancelled: Callable[[], bool]) -> Target:
+        if self._plan.exactness is Exactness.FEATHERED:
+            return self._run_feathered(pixels, progress, cancelled)
+        run = ExactRun(
+            self._plan,
+            self._device,
+            self._learned,
+            memory_bytes=self._memory_bytes,
+            forced_tile_px=self._forced_tile_px,
+            progress=progress,
+            cancelled=cancelled,
+        )
+        target = run.run(pixels)
+        self.notes = tuple(run.notes)
+        self.tile_px = run.tile_px
+        return target
+
+    def _run_feathered(
+        self, pixels: Pixels, progress: Progress, cancelled: Callable[[], bool]
+    ) -> Target:
+        height, width, _ = pixels.shape
+        target = Target(height * self.scale, width * self.scale, pixels.dtype)
+        attempts = Attempts(self._device, self._plan.scratch.release)
+        edge = self._forced_tile_px or _FEATHERED_TILE_PX
+        run = FeatheredRun(self._call, self.scale, attempts, Size(edge, edge))
+        with torch.inference_mode():
+            run.run(Source(pixels, self._device), target, progress, cancelled)
+        self.tile_px = max(1, isqrt(run.tile.area))
+        return target
+
+    def _call(self, picture: Tensor) -> Tensor:
+        if self._whole is None:
+            raise NotImplementedError("only a feathered network is called as a whole")
+        result: Tensor = self._whole(picture.to(self._device.dtype))
+        return result.to(torch.float32)

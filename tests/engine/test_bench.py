@@ -1,0 +1,79 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from upscaled.cli.commands.bench import PEERS, bench_command
+from upscaled.engine import peers
+from upscaled.engine.bench import Measurement, measure, photo
+from upscaled.engine.upscaler import open_upscaler
+from upscaled.errors import UsageError
+
+
+def test_rates_follow_from_the_seconds() -> None:
+    row = Measurement("upscaled", 100, 0.5, 4, 2_000_000).plain(matmul_gflops=160.0)
+    assert row["us_per_px"] == 50.0
+    assert row["mp_in_per_s"] == 0.02
+    assert row["mp_out_per_s"] == 0.32
+    assert row["gflops"] == 80.0
+    assert row["matmul_share"] == 0.5
+
+
+def test_a_run_measures_ours_and_the_peers(animevideo_file: Path) -> None:
+    gflops, rows = measure(
+        animevideo_file,
+        sizes_px=[32],
+        against=["spandrel", "py-real-esrgan"],
+        peer_sizes_px=[16],
+        device="cpu",
+        precision="fp32",
+        rounds=1,
+    )
+    assert gflops > 0
+    assert [(row.engine, row.size_px) for row in rows] == [
+        ("upscaled", 32),
+        ("spandrel", 16),
+        ("py-real-esrgan", 16),
+    ]
+    assert rows[0].seconds > 0
+    assert rows[2].error  # it runs RRDBNet only, or is not installed
+
+
+def test_the_peer_gives_the_same_picture(
+    animevideo_file: Path, upscale: Callable[..., np.ndarray]
+) -> None:
+    pixels = photo(40)
+    ours = upscale(open_upscaler(animevideo_file, precision="fp32", device="cpu"), pixels)
+    theirs = np.asarray(peers.open_peer("spandrel", animevideo_file, 40)(pixels))
+    assert np.abs(ours.astype(int) - theirs).max() <= 1
+
+
+def test_a_peer_that_is_not_installed_says_what_to_install(
+    animevideo_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "openvino", None)
+    with pytest.raises(UsageError) as caught:
+        peers.open_peer("openvino-f32", animevideo_file, 32)
+    assert "upscaled[bench]" in str(caught.value.hint)
+
+
+def test_the_command_offers_each_peer_there_is() -> None:
+    assert set(PEERS) == set(peers.PEERS)
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_the_command_prints_a_table_or_json(animevideo_file: Path, as_json: bool) -> None:
+    arguments = ["--model", str(animevideo_file), "--size", "24", "--rounds", "1"]
+    arguments += ["--device", "cpu"] + (["--json"] if as_json else [])
+    result = CliRunner().invoke(bench_command, arguments, catch_exceptions=False)
+    assert result.exit_code == 0
+    if as_json:
+        report = json.loads(result.stdout)
+        assert report["tiling"] == "exact"
+        assert report["rows"][0]["engine"] == "upscaled"
+        assert report["machine"]["torch"]
+    else:
+        assert "upscaled" in result.stdout

@@ -1,0 +1,111 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from upscaled.engine.device import (
+    cgroup_left_bytes,
+    choose_device,
+    free_memory_bytes,
+    has_bf16_flag,
+    is_lost,
+    is_out_of_memory,
+)
+from upscaled.errors import DeviceError, UsageError
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("word", ["gpu", "cuda:x", "cuda:-1", "cpu:1", "", "CUDA"])
+def test_an_unknown_device_is_a_usage_error_with_a_hint(word: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        choose_device(word)
+    assert caught.value.hint
+
+
+def test_an_unknown_precision_is_a_usage_error() -> None:
+    with pytest.raises(UsageError):
+        choose_device("cpu", "int8")
+
+
+def test_a_cuda_device_that_is_not_there_is_named() -> None:
+    with pytest.raises(DeviceError, match="cuda:77"):
+        choose_device("cuda:77")
+
+
+def test_auto_never_takes_a_precision_that_the_network_lacks() -> None:
+    chosen = choose_device("cpu", "auto", supports_bf16=False)
+    assert chosen.precision == "fp32"
+
+
+def test_a_precision_that_the_network_lacks_is_refused_when_asked_for() -> None:
+    with pytest.raises(DeviceError):
+        choose_device("cpu", "bf16", supports_bf16=False)
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "expected"),
+    [
+        ("processor\t: 0\nflags\t\t: fpu avx512f avx512_bf16 amx_tile\n", True),
+        ("processor\t: 0\nflags\t\t: fpu avx512f avx512_fp16\n", False),
+        ("processor\t: 0\nFeatures\t: fp asimd bf16 i8mm\n", True),
+        ("model name\t: bf16 special\n", False),
+        ("", False),
+    ],
+)
+def test_bf16_is_read_from_the_flags_of_the_cpu(cpuinfo: str, expected: bool) -> None:
+    assert has_bf16_flag(cpuinfo) is expected
+
+
+def test_the_tightest_cgroup_on_the_way_up_counts(tmp_path: Path) -> None:
+    inner = tmp_path / "user.slice" / "upscaled.service"
+    inner.mkdir(parents=True)
+    for folder, limit, used in ((inner, "max", 10), (inner.parent, "1000", 400)):
+        (folder / "memory.max").write_text(f"{limit}\n")
+        (folder / "memory.current").write_text(f"{used}\n")
+    assert cgroup_left_bytes(tmp_path, "/user.slice/upscaled.service") == 600
+    (inner / "memory.max").write_text("300\n")
+    assert cgroup_left_bytes(tmp_path, "/user.slice/upscaled.service") == 290
+
+
+def test_without_a_cgroup_limit_there_is_none(tmp_path: Path) -> None:
+    assert cgroup_left_bytes(tmp_path, "/") is None
+    assert cgroup_left_bytes(tmp_path, "/gone/away") is None
+
+
+def test_the_budget_counts_what_the_process_has_already() -> None:
+    assert free_memory_bytes(CPU, 1) == 0
+    assert 0 < free_memory_bytes(CPU, 1 << 50) == pytest.approx(free_memory_bytes(CPU), rel=0.2)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"),
+        RuntimeError("could not create a primitive: out of memory"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    ],
+)
+def test_lack_of_memory_is_recognised(error: BaseException) -> None:
+    assert is_out_of_memory(error)
+    assert not is_lost(error)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CUDA error: an illegal memory access was encountered",
+        "CUDA error: device-side assert triggered",
+        "CUDA error: unspecified launch failure",
+    ],
+)
+def test_a_lost_device_is_recognised(text: str) -> None:
+    assert is_lost(RuntimeError(text))
+    assert not is_out_of_memory(RuntimeError(text))
+
+
+def test_a_bug_is_neither() -> None:
+    assert not is_lost(RuntimeError("shape mismatch"))
+    assert not is_out_of_memory(ValueError("out of memory"))

@@ -1,0 +1,88 @@
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from upscaled.engine.bands import Seams, bands
+from upscaled.engine.memory import Room, maps_place
+from upscaled.engine.tuning import Learned, affordable_elements
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(plain)
+def test_whatever_was_stored_can_be_parsed(stored: object) -> None:
+    assert Learned.parse(stored).aim("cpu") > 0
+
+
+@given(st.dictionaries(st.sampled_from(["speeds", "ceiling", "bytes_per_element", "fp32"]), plain))
+def test_odd_values_under_known_names_are_forgotten(stored: dict[str, object]) -> None:
+    assert Learned.parse(stored).aim("cuda") > 0
+
+
+def test_what_was_learned_survives_json() -> None:
+    learned = Learned()
+    learned.record_speed(1000, 5e9)
+    learned.record_out_of_memory(4000)
+    learned.fp32 = True
+    assert Learned.parse(json.loads(json.dumps(learned.plain()))) == learned
+
+
+def test_each_size_is_tried_once_and_then_the_fastest_is_kept() -> None:
+    learned = Learned()
+    tried = []
+    for speed in (3.0, 9.0, 5.0):
+        tried.append(learned.aim("cpu"))
+        learned.record_speed(tried[-1], speed)
+    assert len(set(tried)) == 3
+    assert learned.aim("cpu") == tried[1]
+
+
+def test_a_size_that_did_not_fit_is_not_aimed_at_again() -> None:
+    learned = Learned()
+    failed = learned.aim("cuda")
+    learned.record_out_of_memory(failed)
+    assert learned.aim("cuda") <= failed // 2
+
+
+@given(free=st.integers(0, 1 << 40), workers=st.integers(1, 64))
+def test_tiles_never_take_more_than_is_free(free: int, workers: int) -> None:
+    elements = affordable_elements(
+        Learned(bytes_per_element=4.0), aim=10**7, free_bytes=free, workers=workers, element_bytes=2
+    )
+    assert 1 <= elements <= 10**7
+    assert elements == 1 or elements * 4 * workers <= free
+
+
+def test_feature_maps_go_where_they_fit() -> None:
+    room = Room(device_bytes=1 << 30, host_bytes=8 << 30)
+    assert maps_place(100 << 20, room) == "device"
+    assert maps_place(2 << 30, room) == "host"
+    assert maps_place(9 << 30, room) == "bands"
+
+
+@given(
+    height=st.integers(1, 5000),
+    most_rows=st.integers(1, 3000),
+    reach=st.integers(1, 700),
+    multiple=st.sampled_from([1, 2, 4]),
+)
+def test_bands_keep_each_row_once_and_start_on_the_grid(
+    height: int, most_rows: int, reach: int, multiple: int
+) -> None:
+    cut = bands(height, most_rows=most_rows, reach_px=reach, multiple=multiple)
+    if cut is None:
+        return
+    kept = [row for band in cut for row in range(band.first, band.last)]
+    assert kept == list(range(height))
+    for band in cut:
+        assert band.bottom - band.top <= most_rows
+        assert band.top % multiple == band.first % multiple == 0
+        assert band.top <= band.first < band.last <= band.bottom
+
+
+def test_seams_without_a_difference_say_so() -> None:
+    assert "no difference" in Seams().note(3, 255)
