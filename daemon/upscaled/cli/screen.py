@@ -46,6 +46,8 @@ def _worker(worker: dict[str, Any]) -> str:
     if worker["pid"] is None or resident is None:
         return "starting" if worker["pid"] else "no model loaded"
     parts = f"{resident['device']} {resident['precision']} · {_text(_short(resident['model']))}"
+    if resident["exactness"] != "exact":
+        parts += f" · {resident['exactness']} tiles"
     return f"{parts} · {size(worker['memory_bytes'])}" if worker["memory_bytes"] else parts
 
 

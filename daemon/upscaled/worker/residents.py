@@ -29,12 +29,13 @@ class Residents:
         self._report = report
         self._cancelled = cancelled
         self._loaded: OrderedDict[Recipe, TorchUpscaler] = OrderedDict()
+        self._last: TorchUpscaler | None = None
         self._learned = {key: json.loads(text) for key, text in begin.learned.items()}
 
     @property
     def tile_px(self) -> int | None:
-        """Of the model that was used last."""
-        return next(reversed(self._loaded.values())).tile_px if self._loaded else None
+        """Of the model that was used last; asked by another thread."""
+        return self._last.tile_px if self._last else None
 
     def get(self, recipe: Recipe) -> "TorchUpscaler":
         """The recipe's model, fetched and loaded where it has to be.
@@ -49,7 +50,8 @@ class Residents:
                 self._loaded.popitem(last=False)
             self._loaded[key] = self._load(key)
         self._loaded.move_to_end(key)
-        return self._loaded[key]
+        self._last = self._loaded[key]
+        return self._last
 
     def _library(self, model: str) -> Library:
         access = self._begin.access.get(model, Access())
