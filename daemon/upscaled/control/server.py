@@ -73,7 +73,9 @@ class Server:
         return listener
 
     def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._stopping.set)
+        # A thread that died has closed its loop.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()

@@ -79,7 +79,9 @@ def _move(source: Path, folder: Path, expected: Fingerprint, mark: str) -> Path 
     targets = (folder / naming.numbered(source.name, number) for number in itertools.count(1))
     try:
         target = next(
-            t for t in targets if _is_there(source, t) or _place(source, t, expected, mark)
+            t
+            for t in targets
+            if _is_there(source, t, expected) or _place(source, t, expected, mark)
         )
     except SourceChanged:
         return None
@@ -87,16 +89,27 @@ def _move(source: Path, folder: Path, expected: Fingerprint, mark: str) -> Path 
     return target
 
 
-def _is_there(source: Path, target: Path) -> bool:
+def _is_there(source: Path, target: Path, expected: Fingerprint) -> bool:
     """Finish a move that was cut off between its copy (or link) and the end of the source."""
     try:
         if target.lstat().st_size != source.lstat().st_size:
             return False
+        if target.parent.samefile(source.parent):
+            # A link or a bind mount that was made since the rules were read.
+            raise OSError(errno.EINVAL, "it would be moved onto itself", str(source))
     except FileNotFoundError:
         return False
     digest = sha256_of(source)
     if digest is None or not stands(target, digest):
         return False
+    return _leave(source, expected)
+
+
+def _leave(source: Path, expected: Fingerprint) -> bool:
+    """Remove a source whose copy is durable, if it is still the very file that was copied."""
+    found = fingerprint(source)
+    if found is None or not found.matches(expected):
+        raise SourceChanged
     durable.remove(source)
     return True
 
@@ -132,5 +145,4 @@ def _carry(source: Path, target: Path, expected: Fingerprint, mark: str) -> bool
         return False
     finally:
         durable.remove(written, missing_ok=True)
-    durable.remove(source)
-    return True
+    return _leave(source, expected)

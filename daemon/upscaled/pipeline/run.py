@@ -22,6 +22,7 @@ from upscaled.job import Done, Order, Result, Timings, Twin
 from upscaled.output import durable
 from upscaled.output.naming import NameParts, candidates
 from upscaled.output.publish import publish
+from upscaled.output.space import check_room
 from upscaled.pipeline.source import Source, is_unchanged, read
 from upscaled.pipeline.stage import Progress, Upscaler
 
@@ -99,11 +100,14 @@ def upscale(
 
     Raises:
         ImageTooLarge: the result would not fit its format; told before any work.
+        OSError: it would not fit on the disk; told before any work.
         Interrupted, OutOfMemory, DeviceLost, BadResult: as `Upscaler.upscale` says.
     """
     picture, scale = prepared.picture, upscaler.scale
     name = resolve_format(prepared.order.recipe.format, picture.format)
     check_size(name, picture.width_px * scale, picture.height_px * scale)
+    planes = (picture.colour, *(() if picture.alpha is None else (picture.alpha,)))
+    check_room(prepared.order.delivery.folder, sum(p.nbytes for p in planes) * scale**2, name)
     started = time.monotonic()
     colour = upscaler.upscale(picture.colour, progress=progress, cancelled=cancelled)
     expected = (picture.height_px * scale, picture.width_px * scale, 3)

@@ -9,12 +9,16 @@ from pathlib import Path
 
 from upscaled.errors import (
     EnvironmentTrouble,
+    ImageTooLarge,
     SourceChanged,
     SourceVanished,
     UnsupportedImage,
 )
 from upscaled.job import Fingerprint, Order
 from upscaled.output import durable
+
+MAX_SOURCE_BYTES = 4_000_000_000
+"""The largest image that is decoded (500 MP of 4 × 16 bits), written without compression."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ def read(order: Order) -> Source:
         SourceVanished: nothing stands there.
         SourceChanged: not the file that was queued, or it changed meanwhile.
         UnsupportedImage: a folder, a link, a pipe or a device.
+        ImageTooLarge: more than `MAX_SOURCE_BYTES`; nothing of it was read.
         EnvironmentTrouble: no permission, or the disk fails.
     """
     try:
@@ -38,6 +43,11 @@ def read(order: Order) -> Source:
             found = _fingerprint(fd)
             if order.fingerprint is not None and not found.matches(order.fingerprint):
                 raise SourceChanged
+            if found.size_bytes > MAX_SOURCE_BYTES:
+                raise ImageTooLarge(
+                    f"{found.size_bytes / 1e9:.1f} GB is more than {MAX_SOURCE_BYTES / 1e9:.0f} GB",
+                    hint="cut it into parts first",
+                )
             with open(fd, "rb", closefd=False) as stream:
                 content = stream.read()
             if _fingerprint(fd) != found:

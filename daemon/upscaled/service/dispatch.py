@@ -9,6 +9,7 @@ from upscaled.clock import Clock
 from upscaled.config.settings import RuleSettings
 from upscaled.errors import ExitCode
 from upscaled.job import Changed, Done, Failed, Interrupted, JobState, Order, Outcome, Snoozed
+from upscaled.output.publish import stands
 from upscaled.service import scheduler
 from upscaled.service.executor import Died, Executor
 from upscaled.service.seat import Flight, Seat
@@ -111,6 +112,7 @@ class Dispatcher:
                 self._identify(seat, message)
             case Announced(job_id, result):
                 self._store.publishing(job_id, result)
+                seat.flights[job_id].announced = result
                 seat.say(Committed(job_id))
             case Finished(job_id, outcome):
                 self._end(seat, job_id, outcome)
@@ -150,14 +152,26 @@ class Dispatcher:
             return
         meant = seat.vacate(died.reason)
         self._end_overdue(seat)
+        self._end_published(seat)
         jobs = list(seat.flights)
         self._held = [held for held in self._held if held.seat is not seat]
-        if meant or died.exit_code == ExitCode.TEMPFAIL:
-            # Ours to end, or the device's fault: no job's.
+        if meant:
             for job_id in jobs:
                 self._end(seat, job_id, Interrupted())
+        elif died.exit_code == ExitCode.TEMPFAIL:
+            # No job's fault: their rules wait, with the reason to be seen.
+            for job_id in jobs:
+                self._end(seat, job_id, Snoozed(f"the device {seat.device} was lost"))
         elif jobs:
             self._blame(seat, jobs, died.reason)
+
+    def _end_published(self, seat: Seat) -> None:
+        """What had its final name when the worker died is done."""
+        for job_id, flight in list(seat.flights.items()):
+            result, content = flight.announced, flight.content_sha256
+            if result is not None and content is not None and stands(result.path, result.sha256):
+                note = "its worker died right after it was published"
+                self._end(seat, job_id, Done(result, content, notes=(note,)))
 
     def _end_overdue(self, seat: Seat) -> None:
         job_id, seat.overdue = seat.overdue, None

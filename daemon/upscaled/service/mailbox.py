@@ -22,7 +22,16 @@ class Signalled:
     number: int
 
 
-Event = Said | Died | Batch | Asked | Signalled
+@dataclass(frozen=True, slots=True)
+class Disposed:
+    """A source was kept, moved or deleted, or could not be."""
+
+    job_id: int
+    note: str | None
+    trouble: str | None = None
+
+
+Event = Said | Died | Batch | Asked | Signalled | Disposed
 
 
 class Mailbox:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from upscaled import log
 from upscaled.clock import Clock
 from upscaled.config.settings import MAX_ATTEMPTS, RuleSettings
-from upscaled.job import Order
+from upscaled.job import Order, Result
 from upscaled.service.executor import Executor
 from upscaled.worker.messages import (
     Beat,
@@ -25,6 +25,8 @@ _log = logging.getLogger(__name__)
 
 STALL_S = 600.0
 """No word of any job for so long: the worker hangs. A tile takes seconds on the slowest CPU."""
+START_S = 120.0
+"""Until a worker's first sign of life; imports take seconds on a cold disk."""
 _RESTART_MOST_S = 30.0
 
 
@@ -43,6 +45,8 @@ class Flight:
     done: int = 0
     total: int = 1
     content_sha256: str | None = None
+    announced: Result | None = None
+    """What it was about to publish when it was last heard of."""
 
 
 @dataclass(slots=True)
@@ -106,6 +110,10 @@ class Seat:
         elif self.flights:
             self._used_at = now
             self._mind_time(self.worker, now)
+        elif self.state.beat is None and now - self._heard_at > START_S:
+            _log.error("the worker did not start in %.0f s: it is killed", START_S)
+            self._heard_at = now
+            self.worker.kill()
         elif self._is_idle_at(now) and not work_waits():
             _log.info("idle for %.0f s: the model is unloaded", now - self._used_at)
             self._resting = True

@@ -25,13 +25,14 @@ from upscaled.service.executor import Deliver, Died, Executor, Said
 from upscaled.service.inboxes import Inboxes, MakeInbox, real_inbox
 from upscaled.service.intake import Intake
 from upscaled.service.live import status_line
-from upscaled.service.mailbox import Asked, Event, Mailbox, Signalled
+from upscaled.service.mailbox import Asked, Disposed, Event, Mailbox, Signalled
 from upscaled.service.notify import Notifier
 from upscaled.service.orders import Orders
 from upscaled.service.patience import Patience
+from upscaled.service.readiness import Readiness
 from upscaled.service.recovery import recover, written_folders
 from upscaled.service.seat import Seat
-from upscaled.service.sources import Sources
+from upscaled.service.sources import Disposer, Sources
 from upscaled.service.worker_process import WorkerProcess
 from upscaled.store.jobs import Store
 from upscaled.watch.spec import Batch
@@ -42,9 +43,6 @@ _log = logging.getLogger(__name__)
 STOP_GRACE_S = 4.0
 """For the worker to reach the end of a tile; systemd and people wait five."""
 _TICK_S = 1.0
-_BEAT_LIMIT_S = 60.0
-_FETCH_S = 60.0
-"""What systemd is asked for again and again while a model is being fetched."""
 
 
 StartWorker = Callable[[Begin, Deliver], Executor]
@@ -82,8 +80,7 @@ class Supervisor:
         self._once = once
         self._events = Mailbox()
         self._stopping_since: float | None = None
-        self._ready = False
-        self._watchdog_at = 0.0
+        self._readiness = Readiness(seams.notifier, seams.clock, lambda: status_line(self))
         self.reload_error: str | None = None
 
     @property
@@ -119,7 +116,8 @@ class Supervisor:
         self.dispatcher = Dispatcher(
             self.store, self.clock, owner, self._make_seats(), self._job_ended
         )
-        self.sources = Sources(self.store, self.clock)
+        self._disposer = Disposer(store.store_id, self._events.put)
+        self.sources = Sources(self.store, self.clock, self._disposer.submit)
         self.inboxes = Inboxes(self._events.put, self.clock, self._make_inbox)
         self._intake = Intake(self.store, self.clock)
         self._orders = Orders(self)
@@ -146,6 +144,7 @@ class Supervisor:
             with contextlib.suppress(StoreUnavailable):
                 self._handle(self._events.next(timeout_s=None))
         server.stop()
+        self._disposer.stop(STOP_GRACE_S)
         _log.info("stopped", extra=log.fields(log.Event.STOPPED))
 
     def _catch_signals(self) -> Callable[[], None]:
@@ -189,6 +188,8 @@ class Supervisor:
         self.dispatcher.step(self.active)
         if not server.is_alive:
             raise UpscaledError("the control socket's thread died")
+        if not self._disposer.is_alive:
+            raise UpscaledError("the thread that moves sources died")
         if dead := [view for view in self.inboxes.views() if not view.alive]:
             raise UpscaledError(f"nobody watches {dead[0].root} any more: {dead[0].reason}")
         self._tell_systemd()
@@ -214,20 +215,24 @@ class Supervisor:
                 self.dispatcher.hear(executor, message)
             case Died():
                 self.dispatcher.bury(event)
+            case Disposed():
+                self.sources.hear(event)
             case Batch():
                 self._intake.take(self.active, event)
-            case Asked(request, reply) if reply.set_running_or_notify_cancel():
-                # Else the asker has been told that it took too long.
-                try:
-                    reply.set_result(self._orders.answer(request))
-                except Exception as error:  # noqa: BLE001 (the asker gets it, the daemon goes on)
-                    refuse(reply, error)
             case Asked():
-                pass
+                self._answer(event)
             case Signalled(signal.SIGHUP):
                 self.reload()
             case Signalled():
                 self.stop()
+
+    def _answer(self, asked: Asked) -> None:
+        # Else the asker has been told that it took too long.
+        if asked.reply.set_running_or_notify_cancel():
+            try:
+                asked.reply.set_result(self._orders.answer(asked.request))
+            except Exception as error:  # noqa: BLE001 (the asker gets it, the daemon goes on)
+                refuse(asked.reply, error)
 
     def _attend(self, event: Event | None) -> bool:
         """While the database cannot be written; False: told to stop."""
@@ -249,7 +254,7 @@ class Supervisor:
             # What stands there now, or comes back, is new work: nobody else looks at it again.
             self.inboxes.resettle(order.source)
         if state in {JobState.DONE, JobState.FAILED}:
-            self.sources.settle(now=True)
+            self.sources.settle()
 
     def stop(self) -> None:
         """Gracefully; asked a second time, at once."""
@@ -264,9 +269,10 @@ class Supervisor:
     def _is_over(self) -> bool:
         if self._stopping_since is None:
             return False
-        if self.clock.monotonic() - self._stopping_since > STOP_GRACE_S:
+        late = self.clock.monotonic() - self._stopping_since > STOP_GRACE_S
+        if late:
             self.dispatcher.kill()
-        return self.dispatcher.is_stopped
+        return self.dispatcher.is_stopped and (late or not self.sources.is_busy)
 
     def reload(self) -> None:
         """Take a changed configuration; a broken one is refused and the old one stays."""
@@ -292,32 +298,13 @@ class Supervisor:
             idle
             and self._events.is_empty
             and not self.dispatcher.flights
+            and not self.sources.is_busy
             and not self.store.ready(names, self.clock.now())
         )
 
     def _tell_systemd(self) -> None:
-        views = self.inboxes.views()
-        if not self._ready and self._is_prepared():
-            self._ready = True
-            self._notifier.ready(status_line(self))
-        interval = self._notifier.watchdog_interval_s
-        now = self.clock.monotonic()
-        healthy = all(v.alive and now - v.beat_monotonic < _BEAT_LIMIT_S for v in views)
-        if interval is not None and now >= self._watchdog_at and healthy:
-            self._watchdog_at = now + interval
-            self._notifier.watchdog()
-            if self._ready:
-                self._notifier.status(status_line(self))
-
-    def _is_prepared(self) -> bool:
-        """The first scan is over, and each model was loaded or found unusable."""
         states = [seat.state for seat in self.dispatcher.seats]
-        if any(state.fetching is not None for state in states):
-            self._notifier.extend_timeout(_FETCH_S)
-        checked = any(state.resident or state.unusable for state in states)
-        return (checked or not self.active) and all(
-            view.first_scan_done for view in self.inboxes.views()
-        )
+        self._readiness.tell(self.inboxes.views(), states, needs_model=bool(self.active))
 
 
 def _has_changed(order: Order) -> bool:

@@ -97,10 +97,22 @@ def _prepare(conn: sqlite3.Connection, path: str) -> Database:
             f"the job database {path} has schema {version}, this version knows {SCHEMA_VERSION}",
             hint="upgrade upscaled, or point $XDG_STATE_HOME at another folder",
         )
+    if 0 < version < SCHEMA_VERSION:
+        _back_up(conn, f"{path}.schema-{version}")
     database = Database(conn, execute_plugins=False)
     migrations.apply(database)
     conn.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     return database
+
+
+def _back_up(conn: sqlite3.Connection, copy: str) -> None:
+    """One copy for each schema: a migration that was cut off does not replace it."""
+    whole = Path(copy)
+    partial = Path(f"{copy}.part")
+    if not whole.exists():
+        partial.unlink(missing_ok=True)
+        conn.execute("VACUUM INTO ?", (str(partial),))
+        partial.rename(whole)
 
 
 @contextlib.contextmanager

@@ -95,4 +95,6 @@ class Recovery(Attempts):
         with self._write() as conn:
             conn.execute("UPDATE job SET source_pending = 0 WHERE id = ?", (job_id,))
             if note:
+                # It left the inbox: the same file put back there is wanted again.
+                conn.execute("UPDATE job SET known = 0 WHERE id = ?", (job_id,))
                 self._note(job_id, now, "source", note)
