@@ -117,8 +117,7 @@ class Chain(nn.Module):
     """Layers one after the other, each convolution fused with the leaky ReLU after it.
 
     The picture itself never goes through bf16, which has less than 8 bits between 0.5 and 1:
-    with the first and the last convolution in fp32, x4plus is 1.5 dB closer to itself in fp32,
-    for 1 % of the time.
+    with the first and the last convolution in fp32, x4plus is 1.5 dB closer to itself in fp32.
     """
 
     def __init__(

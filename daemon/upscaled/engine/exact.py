@@ -116,11 +116,17 @@ class ExactRun:
             element_bytes=self._device.dtype.itemsize,
         )
 
+        largest = 1
+
         def tile_for(block: Block, size: Size) -> Size:
+            nonlocal largest
             tile = self._tile_for(block, size, min(elements, attempts.limit), workers)
-            self.tile_px = max(1, isqrt(tile.area))
+            largest = max(largest, tile.area * block.elements_per_px)
+            self.tile_px = max(1, isqrt(tile.area), self.tile_px or 0)
             return tile
 
+        maps_bytes = self._maps_bytes(source.size) if place == "device" else 0
+        taken = _PeakOfCuda(self._device)
         started = perf_counter()
         try:
             with core_threads(workers) as pool, _cudnn(self._device):
@@ -138,6 +144,8 @@ class ExactRun:
         if elements == aim and source.size.area >= _TELLING_PX and self._forced_tile_px is None:
             work = self._plan.macs_per_px * source.size.area
             self._learned.record_speed(aim, work / (perf_counter() - started))
+            if (peak_bytes := taken.bytes()) is not None:
+                self._learned.bytes_per_element = max(1, peak_bytes - maps_bytes) / largest
         return target
 
     def _tile_for(self, block: Block, size: Size, elements: int, workers: int) -> Size:
@@ -153,6 +161,21 @@ class ExactRun:
     def _advance(self, units: int) -> None:
         self._units += units
         self._progress(self._units, self._all_units)
+
+
+class _PeakOfCuda:
+    """Memory that torch takes on a CUDA device, from now on and above what it has now."""
+
+    def __init__(self, device: Device) -> None:
+        self._where = device.where if device.is_cuda else None
+        if self._where is not None:
+            torch.cuda.reset_peak_memory_stats(self._where)
+            self._before = torch.cuda.memory_allocated(self._where)
+
+    def bytes(self) -> int | None:
+        if self._where is None:
+            return None
+        return int(torch.cuda.max_memory_allocated(self._where)) - self._before
 
 
 def _cudnn(device: Device) -> AbstractContextManager[None]:

@@ -18,6 +18,9 @@ from upscaled.errors import UpscaledError, UsageError
 
 Peer = Callable[[Pixels], object]
 
+_TRACED = (1, 3, 16, 16)
+"""OpenVINO's converter runs the network a few times; the size that counts is given apart."""
+
 
 def open_peer(name: str, model_file: Path, size_px: int) -> Peer:
     """A call that upscales one square picture of `size_px`.
@@ -107,7 +110,7 @@ def _openvino(precision: str) -> Callable[[Path, int], Peer]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # its converter uses what torch has deprecated
             converted = openvino.convert_model(
-                module, example_input=torch.zeros(shape), input=list(shape)
+                module, example_input=torch.zeros(_TRACED), input=list(shape)
             )
         compiled = openvino.compile_model(converted, "CPU", {"INFERENCE_PRECISION_HINT": precision})
         request = compiled.create_infer_request()

@@ -11,7 +11,7 @@ _STEPS = (0.5, 1.0, 2.0)
 """Of the first guess: what is tried, one picture each, before the fastest is kept."""
 
 _FIRST_BYTES_PER_ELEMENT = 2.0
-"""Of the dtype's own size: convolutions keep copies of their own. Replaced by measurement."""
+"""Of the dtype's own size: convolutions keep copies too. On CUDA replaced by measurement."""
 
 _NEWEST = 0.3
 """Weight of the newest measurement: a machine that others use too gives noisy ones."""
@@ -26,7 +26,7 @@ class Learned:
     ceiling: int | None = None
     """Tiles of this size ran out of memory."""
     bytes_per_element: float | None = None
-    """Memory a tile took, measured."""
+    """Memory a tile took, measured; on a CPU there is no telling a tile from all the rest."""
     fp32: bool = False
     """The network gave no picture in the chosen precision: go to fp32 at once."""
 

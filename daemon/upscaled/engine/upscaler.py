@@ -96,7 +96,7 @@ class TorchUpscaler:
         self.notes: tuple[str, ...] = ()
         """What the user should know of the last picture."""
         self.tile_px: int | None = None
-        """The last picture's tile: the edge of a square of its area."""
+        """The last picture's largest tile: the edge of a square of its area."""
 
     @property
     def scale(self) -> int:
