@@ -47,8 +47,15 @@ class Batch:
 
     def run(self, orders: Sequence[Order]) -> ExitCode:
         """All of them, whatever happens to one; `ERROR` if any failed."""
-        with self._progress:
-            failed = sum(not self._run_one(order) for order in orders)
+        failed = done = 0
+        try:
+            with self._progress:
+                for order in orders:
+                    failed += not self._run_one(order)
+                    done += 1
+        except KeyboardInterrupt:
+            click.echo(f"interrupted: {done} of {len(orders)} were done", err=True)
+            return ExitCode.INTERRUPTED
         if failed:
             click.echo(f"{failed} of {len(orders)} failed", err=True)
         return ExitCode.ERROR if failed else ExitCode.OK

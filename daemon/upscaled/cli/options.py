@@ -30,6 +30,19 @@ def config_option(command: F) -> F:
     )(command)
 
 
+def unread_config_option(command: F) -> F:
+    """`--config` where nothing is read from it: a script can give it to every command."""
+    return click.option(
+        "-c",
+        "--config",
+        type=click.Path(path_type=Path),
+        multiple=True,
+        metavar="FILE",
+        expose_value=False,
+        help="Taken, as by every command; this one does not need it.",
+    )(command)
+
+
 def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="JSON for programs.")(command)
 

@@ -15,7 +15,8 @@ _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 _STYLE = {"active": "green", "paused": "yellow", "waiting": "red", "stopped": "dim"}
 
 
-def show_status(report: dict[str, Any]) -> None:
+def show_status(report: dict[str, Any], *, most: int = 6) -> None:
+    """`most`: rows of what failed, and of what waits after a trouble."""
     console = Console(highlight=False)
     for problem in report["problems"][:_MOST_ROWS]:
         console.print(f"[red]![/] {_text(problem['what'])}", soft_wrap=True)
@@ -25,7 +26,7 @@ def show_status(report: dict[str, Any]) -> None:
     _show_running(console, report)
     if report["rules"]:
         console.print(_rule_table(report["rules"]))
-    _show_stuck(console, report)
+    _show_stuck(console, report, most)
     if not report["problems"] and report["daemon"]["running"]:
         _show_newest(console, report)
 
@@ -61,6 +62,11 @@ def _fetching(fetching: dict[str, Any]) -> str:
 
 
 def _show_running(console: Console, report: dict[str, Any]) -> None:
+    if not report["daemon"]["running"]:
+        for job in report["running"][:_MOST_ROWS]:
+            name = _text(Path(job["file"]).name)
+            console.print(f"[yellow]▷[/] {name} · cut off; the next start takes it up again")
+        return
     for job in report["running"][:_MOST_ROWS]:
         share = job["done"] / job["total"] if job["total"] else 0.0
         bar = "━" * round(share * 20)
@@ -92,19 +98,22 @@ def _rule_table(rules: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _show_stuck(console: Console, report: dict[str, Any]) -> None:
-    for job in report["failed"][:_MOST_ROWS]:
+def _show_stuck(console: Console, report: dict[str, Any], most: int) -> None:
+    for job in report["failed"][:most]:
         name, reason = _text(Path(job["file"]).name), _text(job["reason"] or "")
         console.print(f"[red]✗[/] {job['id']} {name}: {reason}", soft_wrap=True)
         if job["hint"]:
             console.print(f"  [dim]→ {_text(job['hint'])}[/]", soft_wrap=True)
     if report["failed"]:
         failed = sum(rule["failed"] for rule in report["rules"])
-        more = f"and {failed - _MOST_ROWS} more; " if failed > _MOST_ROWS else ""
-        console.print(f"  [dim]{more}→ try again: upscaled retry --all[/]")
-    for job in report["delayed"][:_MOST_ROWS]:
+        if failed > most:
+            console.print(f"  [dim]and {failed - most} more → upscaled status --all[/]")
+        console.print("  [dim]→ try again: upscaled retry --all[/]")
+    for job in report["delayed"][:most]:
         wait = max(job["not_before"] - time.time(), 0)
         again = f"again in {duration(wait)}" if wait else "next in line"
+        if not report["daemon"]["running"]:
+            again = "at the next start"
         console.print(
             f"[yellow]…[/] {job['id']} {_text(Path(job['file']).name)}: "
             f"{_text(job['reason'] or '')} ({again})",

@@ -262,7 +262,7 @@ class Supervisor:
             self.dispatcher.kill()
             return
         self._stopping_since = self.clock.monotonic()
-        _log.info("stopping at the next tile; asked again, at once")
+        _log.info("stopping at the end of the tile (asked once more: at once)")
         self._notifier.stopping("stopping")
         self.dispatcher.begin_stop()
 

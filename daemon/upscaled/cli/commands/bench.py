@@ -7,7 +7,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from upscaled.cli.options import json_option
+from upscaled.cli.options import json_option, unread_config_option
 from upscaled.dirs import find_dirs
 from upscaled.models.library import Library
 
@@ -60,6 +60,7 @@ _COLUMNS = {
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
 @click.option("--precision", default="auto", show_default=True, help="auto, fp32, fp16 or bf16.")
 @json_option
+@unread_config_option
 def bench_command(
     *,
     model: str,

@@ -8,7 +8,13 @@ from typing import Any
 
 import click
 
-from upscaled.cli.options import check_model, config_option, json_option, model_scale
+from upscaled.cli.options import (
+    check_model,
+    config_option,
+    json_option,
+    model_scale,
+    unread_config_option,
+)
 from upscaled.config.find import config_files
 from upscaled.config.load import default_settings, load_config
 from upscaled.config.problems import ConfigProblems, Problem, github_annotation
@@ -126,6 +132,7 @@ def show(
 
 
 @config_group.command("schema")
+@unread_config_option
 def schema() -> None:
     """Write the JSON schema, for editors.
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.table import Table
 
-from upscaled.cli.options import config_option, json_option, load_settings
+from upscaled.cli.options import config_option, json_option, load_settings, unread_config_option
 from upscaled.cli.screen import size
 from upscaled.dirs import find_dirs
 from upscaled.errors import UpscaledError
@@ -37,6 +37,7 @@ def models_group() -> None:
 
 @models_group.command("list", short_help="Models by name, and those used before.")
 @json_option
+@unread_config_option
 def list_command(*, as_json: bool) -> None:
     """List the models that have a name, and those that were used before.
 
@@ -112,6 +113,7 @@ def pull_command(
 
 @models_group.command("verify", short_help="Read every byte of the models that are here.")
 @model_argument
+@unread_config_option
 def verify_command(model: tuple[str, ...]) -> int:
     """Read every byte of MODEL…, or of all that are here, and compare it with its hash.
 
@@ -136,6 +138,7 @@ def verify_command(model: tuple[str, ...]) -> int:
 
 @models_group.command("remove", short_help="Remove what is kept of models.")
 @click.argument("model", nargs=-1, required=True)
+@unread_config_option
 def remove_command(model: tuple[str, ...]) -> None:
     """Remove what is kept of MODEL…; files of your own stay.
 

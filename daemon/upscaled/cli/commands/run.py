@@ -83,6 +83,8 @@ def _orders(files: tuple[Path, ...], output: Path | None, recipe: Recipe) -> Ite
     number = 0
     for named in files:
         for source, relative in _expand(named):
+            if output and named.is_dir() and _is_result(source, named, output):
+                continue
             number += 1
             yield Order(
                 job_id=number,
@@ -93,6 +95,12 @@ def _orders(files: tuple[Path, ...], output: Path | None, recipe: Recipe) -> Ite
                 recipe=recipe,
                 delivery=Delivery(folder=(output or source.parent).absolute()),
             )
+
+
+def _is_result(source: Path, named: Path, output: Path) -> bool:
+    """Whether it lies in an output folder inside the folder that was named."""
+    below = output.resolve()
+    return below != named.resolve() and source.resolve().is_relative_to(below)
 
 
 def _expand(named: Path) -> list[tuple[Path, Path]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from upscaled.cli.options import CONFIG_VARIABLE, config_option, json_option
+from upscaled.cli.options import CONFIG_VARIABLE, config_option, json_option, unread_config_option
 from upscaled.cli.systemctl import lingers, show, systemctl
 from upscaled.dirs import find_dirs
 from upscaled.errors import ServiceError
@@ -58,6 +58,7 @@ def install(config: tuple[Path, ...]) -> None:
 
 
 @service_group.command("uninstall")
+@unread_config_option
 def uninstall() -> None:
     """Stop the service and remove the unit; jobs, models and configuration stay.
 
@@ -78,6 +79,7 @@ def uninstall() -> None:
 
 @service_group.command("status")
 @json_option
+@unread_config_option
 def status(*, as_json: bool) -> None:
     """Is the unit installed, current, enabled and running?
 

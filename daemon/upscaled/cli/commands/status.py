@@ -15,12 +15,21 @@ from upscaled.errors import ControlError, DaemonNotRunning, ExitCode, StoreError
 from upscaled.service.report import build_report
 from upscaled.store.views import Overview, open_views
 
+_SOME, _ALL = 10, 100_000
+
 
 @click.command("status", short_help="What is going on.")
 @config_option
 @json_option
+@click.option("--all", "everything", is_flag=True, help="All that failed, not the last six.")
 @click.option("--check", is_flag=True, help="Exit 5 if anything is wrong, for monitors.")
-def status_command(config: tuple[Path, ...], *, as_json: bool, check: bool) -> int:  # noqa: ARG001 (each command takes it)
+def status_command(
+    config: tuple[Path, ...],  # noqa: ARG001 (each command takes it)
+    *,
+    as_json: bool,
+    everything: bool,
+    check: bool,
+) -> int:
     """Say what is going on. Exit code: 0 running, 3 not running, 5 degraded (--check).
 
     \b
@@ -28,13 +37,13 @@ def status_command(config: tuple[Path, ...], *, as_json: bool, check: bool) -> i
       upscaled status
       upscaled status --json | jq .rules
     """
-    report = gather(find_dirs())
+    report = gather(find_dirs(), most=_ALL if everything else _SOME)
     if as_json:
         click.echo(json.dumps(report, indent=2))
     else:
         from upscaled.cli.screen import show_status  # noqa: PLC0415 (rich: not for --json)
 
-        show_status(report)
+        show_status(report, **({"most": _ALL} if everything else {}))
     if not report["daemon"]["running"]:
         return ExitCode.NOT_RUNNING
     if check and (report["problems"] or report["failed"]):
@@ -42,7 +51,7 @@ def status_command(config: tuple[Path, ...], *, as_json: bool, check: bool) -> i
     return ExitCode.OK
 
 
-def gather(dirs: Dirs) -> dict[str, Any]:
+def gather(dirs: Dirs, *, most: int = 10) -> dict[str, Any]:
     """The report on the daemon of these folders, as far as it can be known."""
     trouble: list[dict[str, str | None]] = []
     live = None
@@ -56,7 +65,7 @@ def gather(dirs: Dirs) -> dict[str, Any]:
     if dirs.store.exists():
         try:
             with open_views(dirs.store) as views:
-                overview = views.overview(time.time())
+                overview = views.overview(time.time(), most=most)
         except StoreError as error:
             trouble.append({"what": error.message, "hint": error.hint})
     return build_report(overview, live, trouble)
