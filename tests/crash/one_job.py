@@ -13,6 +13,7 @@ A child ends with 0 (everything is done), 3 (something still waits), or 1 (the s
 the daemon would end, and systemd would start it again).
 """
 
+import contextlib
 import ctypes
 import json
 import logging
@@ -211,8 +212,9 @@ def one_run(root: Path) -> int:
 
 
 def end(error: StoreError) -> NoReturn:
-    sys.stderr.write(f"the daemon ends: {error}\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"the daemon ends: {error}\n")
+        sys.stderr.flush()
     os._exit(1)
 
 
@@ -225,6 +227,7 @@ def be_the_child(command: dict[str, Any]) -> int:
         # Yama lets a stranger trace only who allows it.
         ctypes.CDLL(None).prctl(_PR_SET_PTRACER, -1, 0, 0, 0)
         os.kill(os.getpid(), signal.SIGSTOP)
+    logging.raiseExceptions = False
     logging.basicConfig(stream=sys.stderr, level=logging.INFO)
     return one_run(root)
 
@@ -243,7 +246,9 @@ def fork(work: Callable[[], int]) -> int:
         except BaseException:
             logging.getLogger(__name__).exception("a child ended")
         finally:
-            sys.stderr.flush()
+            # The log is written by calls that are made to fail, too.
+            with contextlib.suppress(OSError):
+                sys.stderr.flush()
             os._exit(code)
     return pid
 

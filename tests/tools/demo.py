@@ -5,6 +5,7 @@ fetched once.
 """
 
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -14,6 +15,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
+
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / ".demo"
 PHOTO = ROOT / "tests" / "data" / "astronaut.png"
@@ -22,6 +26,9 @@ UPSCALED = Path(sys.executable).with_name("upscaled")
 START_LIMIT_S = 60
 RESULT_LIMIT_S = 300
 POLL_S = 0.3
+LEAST_LIKENESS_DB = 27.0
+LEAST_NEWS = 1.0
+"""Grey levels: what a resize leaves out can be seen."""
 PARTS = ("decode", "upscale", "encode", "publish")
 
 CONFIG = """\
@@ -151,6 +158,25 @@ def show(job: dict[str, Any]) -> None:
     print(f"   {output.relative_to(ROOT)}: {size}")
     for part in PARTS:
         print(f"   {part:<8} {job['timings'][f'{part}_s']:7.2f} s")
+    compare(output)
+
+
+def compare(output: Path) -> None:
+    """A result that is no picture of its source, or a mere resize, must not pass for one."""
+    source = cv2.imread(str(PHOTO)).astype(np.float64)
+    result = cv2.imread(str(output)).astype(np.float64)
+    height, width = source.shape[:2]
+    smaller = cv2.resize(result, (width, height), interpolation=cv2.INTER_AREA)
+    likeness_db = 10 * math.log10(255**2 / np.mean((smaller - source) ** 2))
+    larger = result.shape[1], result.shape[0]
+    resizes = (cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)
+    news = min(
+        np.abs(cv2.resize(source, larger, interpolation=kind) - result).mean() for kind in resizes
+    )
+    print(f"   scaled down again it is the photograph to {likeness_db:.1f} dB;")
+    print(f"   it differs from a bicubic or Lanczos resize by {news:.1f} levels a sample")
+    if likeness_db < LEAST_LIKENESS_DB or news < LEAST_NEWS:
+        raise DemoError("the result is not what it should be: look at it")
 
 
 def run(demo: Demo) -> None:
