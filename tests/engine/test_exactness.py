@@ -118,8 +118,7 @@ def test_the_real_networks_are_exact_too(
     )
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.soak
 @needs_bf16
 @pytest.mark.parametrize("size", [(517, 389), (33, 700)])
 @pytest.mark.parametrize("model", ["x4plus_file", "anime_file", "animevideo_file"])
