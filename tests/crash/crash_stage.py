@@ -67,8 +67,12 @@ class Zygote:
 def _trace(pid: int, words: Sequence[str]) -> None:
     """Let the run go on, watched by strace, to its end."""
     _wait(lambda: _status(pid, "State").startswith("T"))
-    with subprocess.Popen(["strace", "-qq", *words, "-p", str(pid)]) as tracer:
-        _wait(lambda: _status(pid, "TracerPid") != "0" or tracer.poll() is not None)
+    with subprocess.Popen(
+        ["strace", *words, "-p", str(pid)], stderr=subprocess.PIPE, text=True
+    ) as tracer:
+        # It is said once strace has a hold of it; the kernel's TracerPid is there a moment sooner.
+        assert tracer.stderr is not None
+        assert "attached" in tracer.stderr.readline()
         os.kill(pid, signal.SIGCONT)
         tracer.wait(_TRACER_LIMIT_S)
 

@@ -42,7 +42,7 @@ class Learned:
                 if str(size).isdigit() and isinstance(speed, int | float) and speed > 0:
                     found.speeds[int(size)] = float(speed)
         ceiling, density = plain.get("ceiling"), plain.get("bytes_per_element")
-        if isinstance(ceiling, int) and ceiling > 0:
+        if isinstance(ceiling, int) and not isinstance(ceiling, bool) and ceiling > 0:
             found.ceiling = ceiling
         if isinstance(density, int | float) and density > 0:
             found.bytes_per_element = float(density)
@@ -74,7 +74,7 @@ class Learned:
         sizes.sort(key=lambda size: abs(size - first))
         untried = [size for size in sizes if size not in self.speeds]
         best = untried[0] if untried else max(sizes, key=lambda size: self.speeds[size])
-        return best if self.ceiling is None else min(best, self.ceiling // 2)
+        return best if self.ceiling is None else max(1, min(best, self.ceiling // 2))
 
 
 def affordable_elements(
