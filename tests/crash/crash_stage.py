@@ -21,7 +21,7 @@ from upscaled.job import Delivery
 HERE = Path(__file__).parent
 STILL_WAITING = 3
 """Exit code of a run that has jobs left, all of them for later."""
-_TRACER_LIMIT_S = 20.0
+_TRACER_LIMIT_S = 60.0
 
 headlines: list[str] = []
 """Printed at the end of the test run."""
