@@ -47,6 +47,19 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
+class Traits:
+    """What the header of an image says of it; width and height as it is seen upright."""
+
+    width_px: int
+    height_px: int
+    format: str
+    """`jpeg`, `png` …, by content, whatever the file is called."""
+    gray: bool
+    alpha: bool
+    animated: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """All that decides the bytes of an output: a snapshot taken when a file is queued."""
 

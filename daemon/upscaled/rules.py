@@ -1,4 +1,4 @@
-"""Which rule takes a file, and if none does, why: pure, no look at the file itself."""
+"""Which rules take a file, and if none does, why: pure, no look at the file itself."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from upscaled.config import globs
+from upscaled.config.conditions import objection
 from upscaled.config.settings import DEFAULT_INCLUDE, Origin, RuleSettings
+from upscaled.job import Traits
 
 _DEFAULT_SUFFIXES = tuple(pattern.removeprefix("*") for pattern in DEFAULT_INCLUDE)
 
@@ -46,26 +48,76 @@ class Match:
 _ELSEWHERE = "the file is in none of its inboxes"
 
 
-def match(rules: Sequence[RuleSettings], path: Path, root: Path | None = None) -> Match:
+def match(
+    rules: Sequence[RuleSettings],
+    path: Path,
+    root: Path | None = None,
+    *,
+    size_bytes: int | None = None,
+    traits: Traits | None = None,
+) -> Match:
     """The first rule, in file order, that takes `path` (absolute, as the watcher named it).
 
     Inboxes may lie in each other: each rule is asked with each of its roots that holds the file,
-    `root` first, so that the answer does not depend on who saw the file.
+    `root` first, so that the answer does not depend on who saw the file. What is not known of
+    the file (`size_bytes`, `traits`) keeps no rule from taking it.
     """
     verdicts: list[Verdict] = []
     for rule in rules:
-        for candidate in _roots_above(rule, path, root):
-            verdict = judge(rule, path, candidate)
-            verdicts.append(verdict)
-            if verdict.takes:
-                return Match(rule, candidate, tuple(verdicts))
-        if not verdicts or verdicts[-1].rule != rule.name:
-            verdicts.append(Verdict(rule.name, takes=False, reason=_ELSEWHERE,
-                                    origin=rule.origins.get("watch")))  # fmt: skip
+        taken, said = _ask(rule, path, root, size_bytes, traits)
+        verdicts += said
+        if taken is not None:
+            return Match(rule, taken, tuple(verdicts))
     return Match(None, None, tuple(verdicts))
 
 
-def judge(rule: RuleSettings, path: Path, root: Path) -> Verdict:
+def takers(
+    rules: Sequence[RuleSettings],
+    path: Path,
+    root: Path | None = None,
+    *,
+    size_bytes: int | None = None,
+    traits: Traits | None = None,
+) -> tuple[Match, ...]:
+    """All that take `path`: the first rule that does, and every one with `also:`, in file order."""
+    found: list[Match] = []
+    is_taken = False
+    for rule in rules:
+        if is_taken and not rule.also:
+            continue
+        taken, said = _ask(rule, path, root, size_bytes, traits)
+        if taken is not None:
+            found.append(Match(rule, taken, tuple(said)))
+            is_taken = is_taken or not rule.also
+    return tuple(found)
+
+
+def _ask(
+    rule: RuleSettings,
+    path: Path,
+    root: Path | None,
+    size_bytes: int | None,
+    traits: Traits | None,
+) -> tuple[Path | None, list[Verdict]]:
+    """The root by which it takes the file, or None; and what it said on the way."""
+    said = []
+    for candidate in _roots_above(rule, path, root):
+        verdict = judge(rule, path, candidate, size_bytes=size_bytes, traits=traits)
+        said.append(verdict)
+        if verdict.takes:
+            return candidate, said
+    origin = rule.origins.get("watch")
+    return None, said or [Verdict(rule.name, takes=False, reason=_ELSEWHERE, origin=origin)]
+
+
+def judge(
+    rule: RuleSettings,
+    path: Path,
+    root: Path,
+    *,
+    size_bytes: int | None = None,
+    traits: Traits | None = None,
+) -> Verdict:
     """What `rule` alone says of a file below one of its roots."""
     relative = str(path)[len(_prefix(root)) :]
     parts = relative.split("/")
@@ -80,7 +132,11 @@ def judge(rule: RuleSettings, path: Path, root: Path) -> Verdict:
     hidden = next((part for part in parts if part.startswith(".")), None)
     if hidden is not None and not rule.hidden:
         return no(f"'{hidden}' is hidden", "hidden")
-    return _by_patterns(rule, relative)
+    verdict = _by_patterns(rule, relative)
+    if verdict.takes and (why := objection(rule.when, size_bytes, traits)):
+        key = f"when.{why.key}" if f"when.{why.key}" in rule.origins else "when"
+        return no(why.reason, key)
+    return verdict
 
 
 def _by_patterns(rule: RuleSettings, relative: str) -> Verdict:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from upscaled.config.conditions import NO_CONDITIONS, Conditions
 from upscaled.config.problems import Problem
 from upscaled.job import Delivery, Recipe
 
@@ -56,6 +57,9 @@ class RuleSettings:
     include: tuple[str, ...] = DEFAULT_INCLUDE
     """gitignore patterns, relative to a root, case not respected."""
     exclude: tuple[str, ...] = ()
+    when: Conditions = NO_CONDITIONS
+    also: bool = False
+    """Takes its files whether or not another rule takes them too."""
     settle_s: float = SETTLE_S
     rescan_s: float = RESCAN_S
     poll_s: float = POLL_S
