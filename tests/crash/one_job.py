@@ -141,9 +141,9 @@ class Queue:
             # The supervisor ends, and takes the worker with it wherever that is just then.
             end(error)
 
-    def _ended(self, _order: Order, _outcome: Outcome, state: JobState) -> None:
+    def _ended(self, order: Order, _outcome: Outcome, state: JobState) -> None:
         if state in {JobState.DONE, JobState.FAILED}:
-            self.sources.settle()
+            self.sources.offer(order.job_id)
 
     def _dispose(self, pending: Disposal) -> None:
         self.sources.hear(attempt(pending, self.store.store_id))

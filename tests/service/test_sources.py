@@ -9,7 +9,7 @@ import pytest
 
 from conftest import Eventually
 from fakes import FakeClock
-from upscaled.job import Arrival, Delivery, Failed, JobState, Recipe
+from upscaled.job import Arrival, Delivery, Failed, Fingerprint, JobState, Recipe
 from upscaled.output.source import fingerprint
 from upscaled.service.mailbox import Disposed
 from upscaled.service.sources import Disposer, Sources
@@ -30,14 +30,24 @@ class Scene:
         found = fingerprint(self.source)
         assert found is not None
         now = self.clock.now()
-        self.store.admit(
-            "photos", folder, [Arrival(self.source, found)], Recipe("m"), self.delivery, now=now
-        )
+        self.folder = folder
+        self.job_id = self._fail(Arrival(self.source, found), now)
+
+    def fail(self, count: int, *, version: int = 1) -> list[int]:
+        """Jobs that have failed; nobody looks at their files."""
+        arrivals = [
+            Arrival(self.folder / f"{number}.png", Fingerprint(1, 2, 3, version))
+            for number in range(count)
+        ]
+        return [self._fail(arrival, self.clock.now()) for arrival in arrivals]
+
+    def _fail(self, arrival: Arrival, now: float) -> int:
+        self.store.admit("photos", self.folder, [arrival], Recipe("m"), self.delivery, now=now)
         (ready,) = self.store.ready(["photos"], now)
         order = self.store.claim(ready, "me", now)
         assert order is not None
         assert self.store.record(order.job_id, Failed("no image"), now) is JobState.FAILED
-        self.job_id = order.job_id
+        return order.job_id
 
 
 @pytest.fixture
@@ -72,6 +82,57 @@ def test_what_failed_is_tried_again_in_a_minute_and_told_meanwhile(scene: Scene)
     assert len(scene.submitted) == 2
     scene.sources.hear(Disposed(scene.job_id, "moved"))
     assert scene.sources.trouble is None
+
+
+def test_however_many_are_stuck_what_has_just_ended_goes_at_once_and_each_is_tried_again(
+    scene: Scene,
+) -> None:
+    stuck = [scene.job_id, *scene.fail(1_500)]
+    tried: list[int] = []
+    for _ in range(2):
+        scene.sources.settle()
+        while scene.submitted:
+            tried.append(scene.submitted[0].job_id)
+            scene.sources.hear(Disposed(scene.submitted.pop(0).job_id, None, "the disk is full"))
+            scene.sources.settle()
+        scene.clock.advance(61.0)
+    scene.sources.settle()
+    waiting = len(scene.submitted)
+    (young,) = scene.fail(1, version=2)
+    scene.sources.hear(Disposed(scene.submitted.pop(0).job_id, None, "the disk is full"))
+    scene.sources.offer(young)
+
+    assert tried == 2 * stuck
+    assert waiting <= 200
+    assert scene.submitted[-1].job_id == young
+    assert scene.sources.trouble == "the disk is full (and 1500 more)"
+
+
+def test_what_was_queued_again_by_hand_is_no_trouble_any_more(scene: Scene) -> None:
+    scene.sources.settle()
+    scene.sources.hear(Disposed(scene.job_id, None, "cannot move it"))
+    scene.store.retry([scene.job_id], scene.clock.now())
+    scene.clock.advance(61.0)
+    scene.sources.settle()
+
+    assert scene.sources.trouble is None
+
+
+def test_what_could_not_be_offered_for_want_of_room_is_found_by_the_next_round(
+    scene: Scene,
+) -> None:
+    scene.fail(199)
+    scene.sources.settle()
+    assert len(scene.submitted) == 200
+    (late,) = scene.fail(1, version=2)
+    scene.sources.offer(late)
+    assert len(scene.submitted) == 200
+
+    for pending in list(scene.submitted):
+        scene.sources.hear(Disposed(pending.job_id, "moved"))
+    scene.sources.settle()
+
+    assert [pending.job_id for pending in scene.submitted[200:]] == [late]
 
 
 def test_the_thread_moves_what_it_is_given_and_survives_what_it_cannot_move(

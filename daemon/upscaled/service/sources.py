@@ -12,10 +12,17 @@ from upscaled.store.jobs import Disposal, Store
 
 _log = logging.getLogger(__name__)
 _AGAIN_S = 60.0
+_PAGE = 100
+_MOST_BUSY = 200
+"""What has just ended never waits behind more: a hundred thousand may be stuck on a full disk."""
 
 
 class Sources:
-    """Which sources are due. Lives in the supervisor's main thread."""
+    """Which sources are due. Lives in the supervisor's main thread.
+
+    One that has just ended has its turn at once. Rounds through all that is pending, by id and a
+    page at a time, find what an earlier run left and try again what could not be done.
+    """
 
     def __init__(self, store: Store, clock: Clock, submit: Callable[[Disposal], None]) -> None:
         """Each disposal that is submitted has to be answered: `hear`."""
@@ -23,7 +30,12 @@ class Sources:
         self._clock = clock
         self._submit = submit
         self._busy: set[int] = set()
-        self._failed: dict[int, tuple[float, str]] = {}
+        self._stuck: set[int] = set()
+        self._met: set[int] = set()
+        self._trouble: str | None = None
+        self._round_at = clock.monotonic()
+        self._after: int | None = None
+        """Where the round is; None: it is over."""
 
     @property
     def is_busy(self) -> bool:
@@ -31,28 +43,51 @@ class Sources:
 
     @property
     def trouble(self) -> str | None:
-        return next((trouble for _, trouble in self._failed.values()), None)
+        if self._trouble is None or not self._stuck:
+            return None
+        more = len(self._stuck) - 1
+        return f"{self._trouble} (and {more} more)" if more else self._trouble
+
+    def offer(self, job_id: int) -> None:
+        """This job has just ended."""
+        if len(self._busy) >= _MOST_BUSY:
+            # The next round comes to it.
+            self._round_at = self._clock.monotonic()
+        elif (pending := self._store.disposal(job_id)) is not None:
+            self._begin(pending)
 
     def settle(self) -> None:
         """Keep, move or delete what is pending; what failed is tried again in a minute."""
         now = self._clock.monotonic()
-        for pending in self._store.disposals():
-            again_at, _ = self._failed.get(pending.job_id, (now, ""))
-            if pending.job_id not in self._busy and now >= again_at:
-                self._busy.add(pending.job_id)
-                self._submit(pending)
+        if self._after is None and now >= self._round_at:
+            self._after, self._round_at, self._met = 0, now + _AGAIN_S, set()
+        while self._after is not None and len(self._busy) < _MOST_BUSY:
+            page = self._store.disposals(self._after, most=_PAGE)
+            self._after = page[-1].job_id if len(page) == _PAGE else None
+            self._met.update(pending.job_id for pending in page)
+            for pending in page:
+                self._begin(pending)
+            if self._after is None:
+                # Others were queued again by hand meanwhile.
+                self._stuck &= self._met | self._busy
+
+    def _begin(self, pending: Disposal) -> None:
+        if pending.job_id not in self._busy:
+            self._busy.add(pending.job_id)
+            self._submit(pending)
 
     def hear(self, disposed: Disposed) -> None:
         """How it went."""
-        if disposed.trouble is None:
-            self._store.disposed(disposed.job_id, self._clock.now(), disposed.note)
-            self._failed.pop(disposed.job_id, None)
+        job_id, trouble = disposed.job_id, disposed.trouble
+        if trouble is None:
+            self._store.disposed(job_id, self._clock.now(), disposed.note)
+            self._stuck.discard(job_id)
         else:
-            self._failed[disposed.job_id] = (
-                self._clock.monotonic() + _AGAIN_S,
-                disposed.trouble,
-            )
-        self._busy.discard(disposed.job_id)
+            if job_id not in self._stuck:
+                _log.warning("%s; tried again each minute", trouble)
+            self._stuck.add(job_id)
+            self._trouble = trouble
+        self._busy.discard(job_id)
 
 
 class Disposer:
@@ -98,6 +133,5 @@ def attempt(pending: Disposal, mark: str) -> Disposed:
     except Exception as error:  # noqa: BLE001 (one source must not end them all)
         why = error.strerror if isinstance(error, OSError) else None
         trouble = f"cannot move or delete {pending.source}: {why or error}"
-        _log.warning("%s; tried again in a minute", trouble)
         return Disposed(pending.job_id, None, trouble)
     return Disposed(pending.job_id, note)

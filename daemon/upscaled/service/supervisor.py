@@ -254,7 +254,7 @@ class Supervisor:
             # What stands there now, or comes back, is new work: nobody else looks at it again.
             self.inboxes.resettle(order.source)
         if state in {JobState.DONE, JobState.FAILED}:
-            self.sources.settle()
+            self.sources.offer(order.job_id)
 
     def stop(self) -> None:
         """Gracefully; asked a second time, at once."""

@@ -9,6 +9,7 @@ from upscaled.job import Delivery, Done, Fingerprint, JobState, Result
 from upscaled.store import retry
 from upscaled.store.attempts import Attempts
 from upscaled.store.columns import FINGERPRINT, RESULT, fingerprint, result
+from upscaled.store.database import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,12 @@ class Disposal:
     relative: Path
     fingerprint: Fingerprint
     delivery: Delivery
+
+
+_DISPOSAL = (
+    f"SELECT j.id, state, path, relative, delivery, {FINGERPRINT} "
+    "FROM job j JOIN recipe r ON r.id = recipe_id"
+)
 
 
 class Recovery(Attempts):
@@ -72,24 +79,21 @@ class Recovery(Attempts):
             conn.execute("UPDATE job SET suspect = 1 WHERE id = ?", (orphan.job_id,))
             return JobState.WAITING
 
-    def disposals(self) -> tuple[Disposal, ...]:
-        """Sources are touched only after the result is durable and committed."""
+    def disposals(self, after: int = 0, *, most: int = 1000) -> tuple[Disposal, ...]:
+        """The first `most` whose ids are greater than `after`, by id.
+
+        Sources are touched only after the result is durable and committed.
+        """
         rows = self._rows(
-            f"SELECT j.id, state, path, relative, delivery, {FINGERPRINT} "
-            "FROM job j JOIN recipe r ON r.id = recipe_id WHERE source_pending = 1 "
-            "ORDER BY j.id LIMIT 1000"
+            f"{_DISPOSAL} WHERE source_pending = 1 AND j.id > ? ORDER BY j.id LIMIT ?",
+            (after, most),
         )
-        return tuple(
-            Disposal(
-                row[0],
-                JobState(row[1]),
-                Path(os.fsdecode(row[2])),
-                Path(os.fsdecode(row[3])),
-                fingerprint(row[5:]),
-                plain.loads(row[4], Delivery),
-            )
-            for row in rows
-        )
+        return tuple(map(_disposal, rows))
+
+    def disposal(self, job_id: int) -> Disposal | None:
+        """Of one job; None where its source has been dealt with."""
+        row = self._row(f"{_DISPOSAL} WHERE source_pending = 1 AND j.id = ?", (job_id,))
+        return None if row is None else _disposal(row)
 
     def disposed(self, job_id: int, now: float, note: str | None = None) -> None:
         with self._write() as conn:
@@ -98,3 +102,14 @@ class Recovery(Attempts):
                 # It left the inbox: the same file put back there is wanted again.
                 conn.execute("UPDATE job SET known = 0 WHERE id = ?", (job_id,))
                 self._note(job_id, now, "source", note)
+
+
+def _disposal(row: Row) -> Disposal:
+    return Disposal(
+        row[0],
+        JobState(row[1]),
+        Path(os.fsdecode(row[2])),
+        Path(os.fsdecode(row[3])),
+        fingerprint(row[5:]),
+        plain.loads(row[4], Delivery),
+    )
