@@ -347,7 +347,7 @@ def test_no_memory_is_told_as_too_large(make: Make, monkeypatch: pytest.MonkeyPa
     def fail(_: Any) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(module, "_from_pillow", lambda *_: fail(None))
+    monkeypatch.setattr(module, "planes_of", lambda *_: fail(None))
     with pytest.raises(ImageTooLarge):
         decode(make.file(make.pixels(), "PNG"))
 

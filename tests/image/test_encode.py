@@ -11,7 +11,8 @@ from PIL import Image
 
 from upscaled.errors import ImageTooLarge
 from upscaled.image.decode import decode
-from upscaled.image.encode import FORMATS, check_size, encode, resolve_format
+from upscaled.image.encode import encode
+from upscaled.image.formats import FORMATS, check_size, resolve_format
 from upscaled.image.picture import Picture
 
 Make = Any

@@ -5,25 +5,23 @@ import warnings
 from dataclasses import replace
 from typing import Any
 
-import cv2
-import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from upscaled.errors import (
     ImageTooLarge,
     TruncatedImage,
     UnreadableImage,
-    UnsupportedImage,
     UpscaledError,
 )
+from upscaled.image import orientation
 from upscaled.image.cutoff import is_cut_off
-from upscaled.image.picture import Picture, Samples
+from upscaled.image.deep import deep_planes, is_deep, turns_upright
+from upscaled.image.picture import Picture
+from upscaled.image.planes import planes_of
 
 MAX_INPUT_PX = 500_000_000
 """Far above any camera; a bomb of a few kB claims 4 × 10⁹."""
 
-_ORIENTATION = 0x0112
-_BITS_PER_SAMPLE = 258
 # How a TIFF lays out its own pixels (TIFF 6.0, section 8 and 15; DNG): copied into another file,
 # these would point anywhere.
 _LAYOUT_TAGS = frozenset(
@@ -31,13 +29,9 @@ _LAYOUT_TAGS = frozenset(
     | {320, 322, 323, 324, 325, 330, 332, 333, 334, 336, 338, 339, 340, 341, 347, 512, 513, 514}
     | {515, 517, 518, 519, 520, 521, 529, 530, 531, 532, 34675}
 )
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 # Pillow's own limit warns at one size and raises at another; ours is checked before any pixel.
 Image.MAX_IMAGE_PIXELS = None
-# What is wrong with a file is told once, by the exception.
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def decode(content: bytes) -> Picture:
@@ -89,18 +83,19 @@ def _decode(content: bytes) -> Picture:
                 f"{image.width}×{image.height} px is more than {MAX_INPUT_PX // 1_000_000} MP",
                 hint="cut it into parts first",
             )
+        deep = is_deep(content, image)
+        icc = image.info.get("icc_profile") or None
+        planes = deep_planes(content, icc) if deep else planes_of(image)
         picture = Picture(
-            colour=np.zeros((1, 1, 3), np.uint8),
+            planes.colour,
+            planes.alpha,
+            gray=planes.gray,
             format=image.format or "PNG",
-            icc=image.info.get("icc_profile") or None,
+            icc=planes.icc,
             dpi=_dpi(image.info.get("dpi")),
-            notes=_frame_notes(image),
+            notes=_frame_notes(image) + planes.notes,
         )
-        if _is_deep(content, image):
-            # OpenCV turns a TIFF upright whatever it is told (TiffDecoder::readData).
-            is_tiff = not content.startswith(_PNG_SIGNATURE)
-            return _with_exif(replace(picture, **_deep(content)), image, upright=is_tiff)
-        return _from_pillow(picture, image)
+        return _with_exif(picture, image, turned=deep and turns_upright(content))
 
 
 def _frame_notes(image: Image.Image) -> tuple[str, ...]:
@@ -118,133 +113,20 @@ def _dpi(value: Any) -> tuple[float, float] | None:
     return (x, y) if 0 < x < 1e5 and 0 < y < 1e5 else None
 
 
-def _is_deep(content: bytes, image: Image.Image) -> bool:
-    """Whether it holds colour in 16 bits, which Pillow would cut to 8 without a word."""
-    if content.startswith(_PNG_SIGNATURE):
-        depth, kind = content[24], content[25]
-        return depth == 16 and kind in (2, 4, 6)
-    if content.startswith(_TIFF_SIGNATURES):
-        bits = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (8,))
-        return len(bits) > 1 and max(bits) == 16
-    return False
-
-
-def _deep(content: bytes) -> dict[str, Any]:
-    samples = cv2.imdecode(
-        np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
-    )
-    if samples is None:
-        raise ValueError("OpenCV cannot read its 16-bit samples")
-    if samples.dtype == np.uint16:
-        return _from_bgr(samples.astype(np.uint16, copy=False), gray=_is_gray_png(content))
-    raise UnsupportedImage(f"samples of type {samples.dtype} are not handled")
-
-
-def _is_gray_png(content: bytes) -> bool:
-    return content.startswith(_PNG_SIGNATURE) and content[25] in (0, 4)
-
-
-def _from_bgr(samples: Samples, *, gray: bool) -> dict[str, Any]:
-    channels = 1 if samples.ndim == 2 else samples.shape[2]
-    if channels not in (3, 4):
-        raise UnsupportedImage(f"{channels} channels of 16 bits are not handled")
-    fields: dict[str, Any] = {"colour": np.ascontiguousarray(samples[..., 2::-1]), "gray": gray}
-    if channels == 4:
-        fields["alpha"] = np.ascontiguousarray(samples[..., 3])
-    return fields
-
-
-def _split(samples: Samples) -> dict[str, Any]:
-    return {
-        "colour": np.ascontiguousarray(samples[..., :3]),
-        "alpha": np.ascontiguousarray(samples[..., 3]),
-    }
-
-
-def _from_pillow(picture: Picture, image: Image.Image) -> Picture:
-    image.load()
-    upright = ImageOps.exif_transpose(image)
-    mode = upright.mode
-    if mode in ("1", "L", "I;16", "I;16L", "I;16B", "I"):
-        picture = replace(picture, colour=_gray(upright), gray=True)
-        if "transparency" in image.info and mode == "L":
-            picture = replace(picture, **_split(np.array(upright.convert("RGBA"))))
-    elif mode == "LA":
-        rgba = np.array(upright.convert("RGBA"))
-        picture = replace(picture, gray=True, **_split(rgba))
-    elif mode in ("P", "PA", "RGBA", "RGBa") or "transparency" in upright.info:
-        picture = replace(picture, **_split(np.array(upright.convert("RGBA"))))
-    elif mode == "F":
-        raise UnsupportedImage("32-bit float samples are not handled")
-    else:
-        picture = _to_rgb(picture, upright)
-    if picture.alpha is not None and bool(
-        (picture.alpha == np.iinfo(picture.alpha.dtype).max).all()
-    ):
-        picture = replace(picture, alpha=None)
-    return _with_exif(picture, image, upright=True)
-
-
-def _gray(image: Image.Image) -> Samples:
-    if image.mode in ("1", "L"):
-        plane: Samples = np.asarray(image.convert("L"))
-    else:
-        # Mode I is what Pillow gives for 16-bit gray in some formats.
-        plane = np.clip(np.asarray(image, dtype=np.int64), 0, 65535).astype(np.uint16)
-    return np.ascontiguousarray(np.repeat(plane[..., None], 3, axis=2))
-
-
-def _to_rgb(picture: Picture, image: Image.Image) -> Picture:
-    if image.mode == "RGB":
-        return replace(picture, colour=np.array(image))
-    notes = picture.notes
-    rgb: Image.Image | None = None
-    if picture.icc and image.mode in ("CMYK", "LAB"):
-        try:
-            profile = ImageCms.ImageCmsProfile(io.BytesIO(picture.icc))
-            rgb = ImageCms.profileToProfile(
-                image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB"
-            )
-        except (ImageCms.PyCMSError, OSError):
-            notes = (*notes, "its colour profile is broken and was left out")
-    if rgb is None:
-        rgb = image.convert("RGB")
-    return replace(
-        picture,
-        colour=np.array(rgb),
-        icc=None,
-        notes=(*notes, f"converted from {image.mode} to sRGB"),
-    )
-
-
-def _with_exif(picture: Picture, image: Image.Image, *, upright: bool) -> Picture:
+def _with_exif(picture: Picture, image: Image.Image, *, turned: bool) -> Picture:
     try:
         exif = image.getexif()
-        orientation = int(exif.pop(_ORIENTATION, 1))
+        stored = int(exif.pop(orientation.TAG, 1))
         for tag in _LAYOUT_TAGS & set(exif):
             del exif[tag]
         kept = exif.tobytes() if len(exif) else None
     except Exception:  # noqa: BLE001 (whatever a broken block makes Pillow raise, pixels go on)
         return replace(picture, notes=(*picture.notes, "its EXIF block is broken and was left out"))
     picture = replace(picture, exif=kept)
-    if upright or orientation == 1:
+    if turned or stored == 1:
         return picture
     return replace(
         picture,
-        colour=_turn(picture.colour, orientation),
-        alpha=None if picture.alpha is None else _turn(picture.alpha, orientation),
+        colour=orientation.upright(picture.colour, stored),
+        alpha=None if picture.alpha is None else orientation.upright(picture.alpha, stored),
     )
-
-
-def _turn(samples: Samples, orientation: int) -> Samples:
-    """EXIF 2.32, table 6: what to do to see the image upright."""
-    turned = {
-        2: lambda a: a[:, ::-1],
-        3: lambda a: a[::-1, ::-1],
-        4: lambda a: a[::-1],
-        5: lambda a: a.swapaxes(0, 1),
-        6: lambda a: a.swapaxes(0, 1)[:, ::-1],
-        7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
-        8: lambda a: a.swapaxes(0, 1)[::-1],
-    }.get(orientation, lambda a: a)(samples)
-    return np.ascontiguousarray(turned)

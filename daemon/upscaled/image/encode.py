@@ -3,69 +3,19 @@
 import io
 import struct
 import zlib
-from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from upscaled.errors import ImageTooLarge, UnsupportedImage
+from upscaled.errors import UnsupportedImage
+from upscaled.image.formats import FORMATS, Format, check_size
 from upscaled.image.picture import Picture, Samples
 
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """What a file format can hold."""
-
-    pillow: str
-    extension: str
-    most_px: int | None = None
-    """Longest edge."""
-    alpha: bool = True
-    deep: bool = False
-    """16 bits for each sample."""
-    quality: int | None = None
-
-
-FORMATS = {
-    # libjpeg stops at 65,500, not at 65,535; WebP at 16,383 (its headers have 14 bits).
-    "jpeg": Format("JPEG", "jpg", most_px=65_500, alpha=False, quality=95),
-    "png": Format("PNG", "png", deep=True),
-    "webp": Format("WEBP", "webp", most_px=16_383, quality=92),
-    "avif": Format("AVIF", "avif", most_px=65_536, quality=90),
-    "tiff": Format("TIFF", "tif", deep=True),
-}
 _BAND_ROWS = 64
 _MOST_EXIF_BYTES = 65_533
 """A segment of a JPEG has a length of 16 bits, which counts itself."""
-_SAME = {
-    "JPEG": "jpeg",
-    "MPO": "jpeg",
-    "PNG": "png",
-    "WEBP": "webp",
-    "TIFF": "tiff",
-    "AVIF": "avif",
-}
-
-
-def resolve_format(wish: str, source_format: str) -> str:
-    """The name in `FORMATS`; `same` gives PNG where the source's format is not for writing."""
-    return _SAME.get(source_format, "png") if wish == "same" else wish
-
-
-def check_size(name: str, width_px: int, height_px: int) -> None:
-    """Refuse before any work what the format could not hold after it.
-
-    Raises:
-        ImageTooLarge: the longer edge is over the format's limit.
-    """
-    most = FORMATS[name].most_px
-    if most is not None and max(width_px, height_px) > most:
-        raise ImageTooLarge(
-            f"{width_px}×{height_px} px is more than {name} can hold ({most:,} px an edge)",
-            hint="set `format: png` or `tiff` in the rule's output",
-        )
 
 
 def encode(picture: Picture, name: str, quality: int | None) -> tuple[bytes, tuple[str, ...]]:

@@ -9,20 +9,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-import cv2
-import numpy as np
-
-from upscaled.errors import BadResult, SourceChanged
+from upscaled.errors import SourceChanged
 from upscaled.image.decode import decode
-from upscaled.image.encode import FORMATS, check_size, encode, resolve_format
-from upscaled.image.picture import Picture, Samples
+from upscaled.image.encode import encode
+from upscaled.image.formats import FORMATS, check_size, resolve_format
+from upscaled.image.picture import Picture
 from upscaled.job import Done, Order, Result, Timings, Twin
 from upscaled.output import durable
 from upscaled.output.naming import NameParts, candidates
 from upscaled.output.publish import publish
 from upscaled.output.space import check_room
+from upscaled.pipeline.enlarge import enlarge
 from upscaled.pipeline.source import Source, is_unchanged, read
 from upscaled.pipeline.stage import Progress, Upscaler
 
@@ -109,30 +108,14 @@ def upscale(
     planes = (picture.colour, *(() if picture.alpha is None else (picture.alpha,)))
     check_room(prepared.order.delivery.folder, sum(p.nbytes for p in planes) * scale**2, name)
     started = time.monotonic()
-    colour = upscaler.upscale(picture.colour, progress=progress, cancelled=cancelled)
-    expected = (picture.height_px * scale, picture.width_px * scale, 3)
-    if colour.shape != expected or colour.dtype != picture.colour.dtype:
-        raise BadResult(f"the network gave {colour.shape} {colour.dtype}, not {expected}")
-    if picture.gray:
-        # Three equal channels went in; what comes out may differ by a tint that is not there.
-        mean = np.rint(colour.mean(axis=2, dtype=np.float32)).astype(colour.dtype)
-        colour = np.repeat(mean[..., None], 3, axis=2)
-    alpha = None if picture.alpha is None else _enlarge(picture.alpha, scale)
+    larger = enlarge(picture, upscaler, progress=progress, cancelled=cancelled)
     return Upscaled(
         prepared,
-        replace(picture, colour=colour, alpha=alpha),
+        larger,
         scale,
         replace(prepared.timings, upscale_s=time.monotonic() - started),
-        picture.notes + tuple(getattr(upscaler, "notes", ())),
+        larger.notes + tuple(getattr(upscaler, "notes", ())),
     )
-
-
-def _enlarge(alpha: Samples, scale: int) -> Samples:
-    height, width = alpha.shape
-    size = width * scale, height * scale
-    resized: Any = cv2.resize(alpha, size, interpolation=cv2.INTER_CUBIC)
-    larger: Samples = resized.astype(alpha.dtype)
-    return larger
 
 
 def deliver(upscaled: Upscaled, ledger: Ledger, *, mark: str) -> Done:
