@@ -88,7 +88,7 @@ def test_a_manager_that_does_not_read_cannot_block_the_daemon() -> None:
     ("pid", "watchdog_us", "interval_s"),
     [
         ("", "60000000", 30.0),
-        (str(os.getpid()), "3000000", 1.5),
+        pytest.param(str(os.getpid()), "3000000", 1.5, id="our own"),
         ("1", "60000000", None),
         ("", "0", None),
         ("", "soon", None),
