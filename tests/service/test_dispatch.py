@@ -79,7 +79,11 @@ class Daemon:
         self.store.admit(rule, INBOX, arrivals, **options)
 
     def step(self, seconds: float = 0.0) -> None:
+        """After `seconds` in which each worker that lives has beaten."""
         self.clock.advance(seconds)
+        for seat in self.dispatcher.seats:
+            if seat.state.beat is not None:
+                seat.hear(BEAT)
         self.dispatcher.step(self.rules)
 
     def up(self) -> FakeExecutor:

@@ -1,76 +1,180 @@
-"""The daemon under a real `systemd --user`: installed, started, asked, stopped, removed."""
+"""The daemon under a real `systemd --user`: installed, started, asked, hurt, stopped, removed."""
 
+import importlib.util
 import json
 import os
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from PIL import Image
 
-ROOT = Path(__file__).parents[2]
-TOOL = ROOT / "tests" / "tools" / "with-user-manager"
-UNAVAILABLE = 75
+from fixtures_daemon import LARGE_PX, SETTLE_S, crop, is_upscaled
+from upscaled.dirs import find_dirs
+from upscaled.log import Event
+from upscaled.store.views import open_views
+from user_manager import UserManager
 
 
-def with_user_manager(script: str) -> subprocess.CompletedProcess[str]:
-    """Runs the script beside a user manager of its own; skips where there can be none."""
-    environ = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    ran = subprocess.run(
-        [TOOL, "sh", "-c", script],
-        env=environ,
-        capture_output=True,
-        text=True,
-        timeout=110,
-        check=False,
-    )
-    if ran.returncode == UNAVAILABLE:
-        pytest.skip(ran.stderr.strip())
-    return ran
+def has_extra() -> bool:
+    """Whether systemd-python is installed; a folder of the checkout has its name."""
+    found = importlib.util.find_spec("systemd")
+    return found is not None and importlib.util.find_spec("systemd.journal") is not None
+
+
+IMPATIENT = """
+[Unit]
+StartLimitBurst=100
+[Service]
+WatchdogSec=6
+RestartSec=100ms
+"""
+
+
+@pytest.fixture
+def manager(tmp_path: Path, home: Path) -> Iterator[UserManager]:  # noqa: ARG001 (it comes first)
+    manager = UserManager(tmp_path)
+    yield manager
+    manager.stop()
+
+
+@pytest.fixture
+def config(home: Path) -> Path:
+    """One rule, `photos`, from `~/in` to `~/out`."""
+    for name in ("in", "out", "in2"):
+        (home / name).mkdir()
+    rule = {"watch": "~/in", "output": "~/out", "settle": SETTLE_S}
+    file = home / "my rules.yml"
+    file.write_text(yaml.safe_dump({"rules": {"photos": rule}}), encoding="utf-8")
+    return file
+
+
+def drop(image: Image.Image, target: Path) -> Path:
+    partial = target.with_name(f".{target.name}.part")
+    image.save(partial, format="PNG")
+    return partial.rename(target)
+
+
+def status_text(manager: UserManager) -> str:
+    return manager.show("StatusText")["StatusText"]
 
 
 @pytest.mark.usefixtures("models_at_home")
-def test_the_service_lives_from_installation_to_removal(home: Path) -> None:
-    inbox, outbox = home / "Upscale" / "inbox", home / "Upscale" / "outbox"
-    inbox.mkdir(parents=True)
-    Image.linear_gradient("L").resize((24, 16)).convert("RGB").save(inbox / "ramp.png")
-    script = f"""
-        set -e
-        upscaled service install >&2
-        until [ -e "{outbox}/ramp_4x.png" ]; do sleep 0.1; done
-        upscaled service status --json
-        systemctl --user reload upscaled.service
-        systemctl --user is-active upscaled.service >&2
-        upscaled service install >&2
-        upscaled service uninstall >&2
-        ! systemctl --user is-active --quiet upscaled.service
-    """
+def test_the_service_lives_from_installation_to_removal(
+    manager: UserManager, home: Path, config: Path
+) -> None:
+    source = drop(crop(0, 0), home / "in" / "one.png")
 
-    ran = with_user_manager(script)
+    said = manager.check(f"upscaled service install --config '{config}'", timeout_s=90)
 
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    report = json.loads(ran.stdout)
+    assert "Installed" in said
+    assert "active (running): " in said
+    assert "enable-linger" in said
+    manager.check("systemd-analyze --user --man=no verify upscaled.service")
+    manager.until((home / "out" / "one_4x.png").exists, "the file is done")
+    assert is_upscaled(home / "out" / "one_4x.png", source)
+    manager.until(
+        lambda: (
+            'Status: "Watching 1 inbox · realesrgan-x4plus on'
+            in manager.run("systemctl --user status upscaled.service").stdout
+        ),
+        "the status says what it does",
+    )
+    report = json.loads(manager.check("upscaled service status --json"))
     assert (report["installed"], report["current"]) == (True, True)
     assert report["properties"]["ActiveState"] == "active"
     assert report["properties"]["UnitFileState"] == "enabled"
-    assert report["properties"]["StatusText"]
+    pid = manager.show("MainPID")
+
+    assert "Installed" in manager.check(f"upscaled service install --config '{config}'")
+    assert manager.show("MainPID") == pid, "nothing changed, so nothing was restarted"
+
+    manager.check("upscaled service uninstall")
+    assert manager.show("ActiveState", "LoadState") == {
+        "ActiveState": "inactive",
+        "LoadState": "not-found",
+    }
     assert not Path(report["unit"]).exists()
-    with Image.open(outbox / "ramp_4x.png") as picture:
-        assert picture.size == (96, 64)
 
 
-def test_a_broken_configuration_is_no_reason_to_start_again_and_again(home: Path) -> None:
+@pytest.mark.usefixtures("models_at_home")
+def test_what_is_done_to_it_does_not_end_it(manager: UserManager, home: Path, config: Path) -> None:
+    drop_in = home / ".config" / "systemd" / "user" / "upscaled.service.d" / "test.conf"
+    drop_in.parent.mkdir(parents=True)
+    drop_in.write_text(IMPATIENT)
+    manager.check(f"upscaled service install --config '{config}'", timeout_s=90)
+    pid = manager.show("MainPID")["MainPID"]
+
+    # A broken configuration is refused, and the status says so; a good one is taken.
+    good = config.read_text()
+    config.write_text("rulez: {}\n")
+    manager.check("systemctl --user reload upscaled.service")
+    manager.until(lambda: "is refused" in status_text(manager), "the refusal is told")
+    config.write_text(good.replace("~/in\n", "[~/in, ~/in2]\n"))
+    manager.check("systemctl --user reload upscaled.service")
+    manager.until(lambda: "Watching 2 inboxes" in status_text(manager), "the reload is told")
+    assert manager.show("MainPID", "NRestarts") == {"MainPID": pid, "NRestarts": "0"}
+
+    # Stopped by force it feeds the watchdog no more, is replaced, and the queue goes on.
+    manager.check("kill -STOP $(systemctl --user show -p MainPID --value upscaled.service)")
+    bad = home / "in2" / "bad.png"
+    bad.write_bytes(b"no image")
+    source = drop(crop(9, 9), home / "in2" / "late.png")
+    manager.until(lambda: manager.show("NRestarts") == {"NRestarts": "1"}, "a restart")
+    manager.until((home / "out" / "late_4x.png").exists, "the file is done")
+    assert is_upscaled(home / "out" / "late_4x.png", source)
+
+    _check_journal(manager, bad)
+
+    # In the middle of an image it stops within five seconds, and the attempt is given back.
+    large = drop(crop(0, 0, LARGE_PX), home / "in" / "large.png")
+    manager.until(lambda: f"Upscaling {large.name} " in status_text(manager), "it is at work")
+    took = manager.check("date +%s.%N; systemctl --user stop upscaled.service; date +%s.%N")
+    began, ended = map(float, took.split())
+    assert ended - began < 5
+    assert manager.show("Result") == {"Result": "success"}
+    with open_views(find_dirs().store) as views:
+        jobs = [job for job in map(views.job, range(1, 9)) if job and job.file == large]
+    assert [(job.state, job.attempts) for job in jobs] == [("waiting", 0)]
+
+
+def _check_journal(manager: UserManager, bad: Path) -> None:
+    """With the `systemd` extra each line has fields; without it at least its level."""
+    if not has_extra():
+        failed = manager.check("journalctl --no-pager -o json -p err -t upscaled")
+        assert f"failed: {bad}" in failed
+        return
+    asked = f"UPSCALED_RULE=photos UPSCALED_FILE={bad} MESSAGE_ID={Event.JOB_FAILED}"
+    found = manager.check(f"journalctl --no-pager -o json {asked}").splitlines()
+    assert [json.loads(line)["PRIORITY"] for line in found] == ["3"]
+
+
+def test_a_broken_configuration_is_no_reason_to_start_again_and_again(
+    manager: UserManager, home: Path
+) -> None:
     (home / "broken.yml").write_text("rulez: {}\n")
-    script = f"""
-        upscaled service install --config "{home}/broken.yml"
-        echo "install: $?" >&2
-        systemctl --user show --property=NRestarts,ExecMainStatus,ActiveState upscaled.service
-    """
 
-    ran = with_user_manager(script)
+    ran = manager.run(f"upscaled service install --config '{home}/broken.yml'")
 
-    assert "install: 1" in ran.stderr
+    assert ran.returncode == 1
+    assert "did not start" in ran.stderr
+    assert "upscaled doctor" in ran.stderr
     assert "Traceback" not in ran.stderr
-    said = dict(line.split("=") for line in ran.stdout.split())
-    assert said == {"NRestarts": "0", "ExecMainStatus": "78", "ActiveState": "failed"}
+    assert manager.show("NRestarts", "ExecMainStatus", "ActiveState") == {
+        "NRestarts": "0",
+        "ExecMainStatus": "78",
+        "ActiveState": "failed",
+    }
+
+
+def test_a_command_that_was_moved_away_is_noticed(manager: UserManager) -> None:
+    unit = Path(manager.check("upscaled service unit").strip())
+    unit.parent.mkdir(parents=True)
+    text = manager.check("upscaled service unit --print")
+    unit.write_text(text.replace("ExecStart=", "ExecStart=/gone"))
+    manager.check("systemctl --user daemon-reload")
+
+    assert "other installation or version: /gone" in manager.check("upscaled service status")
+    assert json.loads(manager.check("upscaled service status --json"))["current"] is False
+    assert os.fspath(unit) in manager.check("upscaled service status")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from upscaled.errors import ServiceError
 
-TIMEOUT_S = 240
-"""Longer than the unit's TimeoutStartSec: `enable --now` returns when the daemon is ready."""
+TIMEOUT_S = 60
+"""Longer than the unit's TimeoutStopSec; a start is not waited for by `systemctl` itself."""
 
 LINGER_DIR = Path("/var/lib/systemd/linger")
 PROPERTIES = (
@@ -20,6 +20,8 @@ PROPERTIES = (
     "MainPID",
     "StatusText",
     "Result",
+    "NRestarts",
+    "Job",
 )
 
 

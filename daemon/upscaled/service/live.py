@@ -102,11 +102,3 @@ def _problems(supervisor: "Supervisor", views: list[InboxView]) -> Iterator[dict
 
 def _problem(what: str, hint: str | None) -> dict[str, str | None]:
     return {"what": printable(what), "hint": hint and printable(hint)}
-
-
-def status_line(supervisor: "Supervisor") -> str:
-    """One line for `systemctl status`."""
-    flights = supervisor.dispatcher.flights
-    residents = [seat.state.resident for seat in supervisor.dispatcher.seats]
-    where = ", ".join(f"{known.model} on {known.device}" for known in residents if known)
-    return f"{len(flights)} running · {where or 'no model loaded'}"

@@ -25,6 +25,10 @@ _log = logging.getLogger(__name__)
 
 STALL_S = 600.0
 """No word of any job for so long: the worker hangs. A tile takes seconds on the slowest CPU."""
+FROZEN_S = 120.0
+"""No beat for so long: the whole worker is stopped. It sends one each second."""
+_DEATH_S = 30.0
+"""A killed worker that is still there after so long hangs in the kernel."""
 START_S = 120.0
 """Until a worker's first sign of life; imports take seconds on a cold disk."""
 _RESTART_MOST_S = 30.0
@@ -80,7 +84,8 @@ class Seat:
         self._clock = clock
         self._keep_alive_s = keep_alive_s
         self._deaths = 0
-        self._start_at = self._heard_at = self._used_at = clock.monotonic()
+        self._killed_at: float | None = None
+        self._start_at = self._heard_at = self._used_at = self._beat_at = clock.monotonic()
         self._resting = False
 
     @property
@@ -99,6 +104,12 @@ class Seat:
             return None
         return max(self._start_at - self._clock.monotonic(), 0.0)
 
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the worker was killed and does not go."""
+        killed_at = self._killed_at
+        return killed_at is not None and self._clock.monotonic() - killed_at >= _DEATH_S
+
     def step(self, *, work_waits: Callable[[], bool]) -> None:
         """Start, kill or retire the worker where it is due."""
         now = self._clock.monotonic()
@@ -107,13 +118,17 @@ class Seat:
         if self.worker is None:
             if now >= self._start_at and (not self._resting or work_waits()):
                 self._start()
+        elif self.state.beat is not None and now - self._beat_at > FROZEN_S:
+            _log.error("no sign of life from the worker for %.0f s: it is killed", FROZEN_S)
+            self._beat_at = now
+            self._kill(self.worker)
         elif self.flights:
             self._used_at = now
             self._mind_time(self.worker, now)
         elif self.state.beat is None and now - self._heard_at > START_S:
             _log.error("the worker did not start in %.0f s: it is killed", START_S)
             self._heard_at = now
-            self.worker.kill()
+            self._kill(self.worker)
         elif self._is_idle_at(now) and not work_waits():
             _log.info("idle for %.0f s: the model is unloaded", now - self._used_at)
             self._resting = True
@@ -128,11 +143,16 @@ class Seat:
         if late and self.overdue is None:
             _log.error("%s is not done in time: the worker is killed", first.order.source)
             self.overdue = first.order.job_id
-            worker.kill()
+            self._kill(worker)
         elif now - self._heard_at > STALL_S:
             _log.error("no word from the worker for %.0f s: it is killed", STALL_S)
             self._heard_at = now
-            worker.kill()
+            self._kill(worker)
+
+    def _kill(self, worker: Executor) -> None:
+        if self._killed_at is None:
+            self._killed_at = self._clock.monotonic()
+        worker.kill()
 
     def _is_idle_at(self, now: float) -> bool:
         return (
@@ -171,6 +191,7 @@ class Seat:
         match message:
             case Beat():
                 self.state.beat = message
+                self._beat_at = self._clock.monotonic()
                 return
             case Resident():
                 self._settle_model(message)
@@ -204,7 +225,7 @@ class Seat:
 
     def forgive(self) -> None:
         """Nobody listened for a while: what was counted begins anew."""
-        self._heard_at = self._clock.monotonic()
+        self._heard_at = self._beat_at = self._clock.monotonic()
         for flight in self.flights.values():
             flight.first_since = None
 
@@ -216,6 +237,7 @@ class Seat:
         """The worker is gone; whether it was meant to go."""
         self.worker = None
         self.state.beat = None
+        self._killed_at = None
         if self._is_ending:
             return True
         if self.overdue is not None:
@@ -245,4 +267,4 @@ class Seat:
     def kill(self) -> None:
         self.stopping = True
         if self.worker is not None:
-            self.worker.kill()
+            self._kill(self.worker)

@@ -9,6 +9,7 @@ import logging
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from upscaled import log
 from upscaled.clock import Clock, SystemClock
@@ -22,9 +23,9 @@ from upscaled.service import lock
 from upscaled.service.begin import devices, make_begin
 from upscaled.service.dispatch import Dispatcher
 from upscaled.service.executor import Deliver, Died, Executor, Said
+from upscaled.service.headline import describe
 from upscaled.service.inboxes import Inboxes, MakeInbox, real_inbox
 from upscaled.service.intake import Intake
-from upscaled.service.live import status_line
 from upscaled.service.mailbox import Asked, Disposed, Event, Mailbox, Signalled
 from upscaled.service.notify import Notifier
 from upscaled.service.orders import Orders
@@ -43,6 +44,10 @@ _log = logging.getLogger(__name__)
 STOP_GRACE_S = 4.0
 """For the worker to reach the end of a tile; systemd and people wait five."""
 _TICK_S = 1.0
+_AWAY_S = 10.0
+"""A round takes milliseconds: after so long this process was stopped, or the machine slept."""
+_RECOVERY_S = 120.0
+"""What systemd is asked for while results that were cut off are looked at."""
 
 
 StartWorker = Callable[[Begin, Deliver], Executor]
@@ -80,8 +85,9 @@ class Supervisor:
         self._once = once
         self._events = Mailbox()
         self._stopping_since: float | None = None
-        self._readiness = Readiness(seams.notifier, seams.clock, lambda: status_line(self))
+        self._readiness = Readiness(seams.notifier, seams.clock, partial(describe, self))
         self.reload_error: str | None = None
+        self._round_at = seams.clock.monotonic()
 
     @property
     def active(self) -> Sequence[RuleSettings]:
@@ -104,6 +110,8 @@ class Supervisor:
     def _run(self, store: Store) -> ExitCode:
         owner = lock.owner_id()
         folders = written_folders(rule.delivery for rule in self.settings.rules)
+        self._notifier.status("Starting: taking up what was cut off")
+        self._notifier.extend_timeout(_RECOVERY_S)
         recover(store, owner, folders, self.clock.now())
         self.patience = Patience(
             self._events,
@@ -182,6 +190,7 @@ class Supervisor:
     def _step(self, server: Server) -> bool:
         """One round; whether all is over."""
         self._handle(self._events.next(self._nap_s()))
+        self._notice_absence()
         while not self._events.is_empty:
             self._handle(self._events.next(0))
         self.sources.settle()
@@ -196,6 +205,12 @@ class Supervisor:
         if self._once and self._stopping_since is None and self._is_drained():
             self.stop()
         return self._is_over()
+
+    def _notice_absence(self) -> None:
+        away_s = self.clock.monotonic() - self._round_at
+        if away_s > _AWAY_S:
+            _log.warning("this process stood still for %.0f s", away_s)
+            self.dispatcher.forgive()
 
     def _nap_s(self) -> float:
         due = self.store.next_wake(self.clock.now())
@@ -263,7 +278,7 @@ class Supervisor:
             return
         self._stopping_since = self.clock.monotonic()
         _log.info("stopping at the end of the tile (asked once more: at once)")
-        self._notifier.stopping("stopping")
+        self._readiness.stopping()
         self.dispatcher.begin_stop()
 
     def _is_over(self) -> bool:
@@ -283,12 +298,16 @@ class Supervisor:
             self.settings = self._load()
         except ConfigError as error:
             self.reload_error = error.message
-            _log.error("the new configuration is refused, the old one stays: %s", error)
+            _log.error(
+                "the new configuration is refused, the old one stays: %s",
+                error,
+                extra=log.fields(log.Event.RELOAD_REFUSED),
+            )
         else:
             self.reload_error = None
             self.inboxes.watch(self.active)
             _log.info("the configuration was read anew", extra=log.fields(log.Event.RELOADED))
-        self._notifier.ready(status_line(self))
+        self._readiness.ready()
 
     def _is_drained(self) -> bool:
         views = self.inboxes.views()
@@ -303,8 +322,9 @@ class Supervisor:
         )
 
     def _tell_systemd(self) -> None:
-        states = [seat.state for seat in self.dispatcher.seats]
-        self._readiness.tell(self.inboxes.views(), states, needs_model=bool(self.active))
+        self._round_at = self.clock.monotonic()
+        views = self.inboxes.views()
+        self._readiness.tell(views, self.dispatcher.seats, needs_model=bool(self.active))
 
 
 def _has_changed(order: Order) -> bool:

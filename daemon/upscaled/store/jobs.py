@@ -38,6 +38,14 @@ class Store(Arrivals, Recovery):
     def in_memory(cls, rng: random.Random | None = None) -> "Store":
         return cls(connect(":memory:"), ":memory:", rng)
 
+    def queue(self) -> tuple[int, bool]:
+        """How many files wait, and whether all is paused by hand."""
+        waiting = self._row("SELECT count(*) FROM job WHERE state = 'waiting'")
+        return (
+            waiting[0] if waiting else 0,
+            bool(self._row("SELECT 1 FROM pause WHERE rule = ''")),
+        )
+
     def pause(self, rule: str, reason: str, now: float) -> None:
         """Until resumed by hand; '' pauses all."""
         with self._write() as conn:

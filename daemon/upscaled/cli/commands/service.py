@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -15,6 +16,8 @@ from upscaled.errors import ServiceError
 from upscaled.systemd import UNIT_NAME, render_unit
 
 SCHEMA_VERSION = 1
+_PATIENCE_S = 60.0
+"""A model that is fetched over a slow line takes longer, and goes on without us."""
 
 
 @click.group("service")
@@ -38,7 +41,7 @@ def install(config: tuple[Path, ...]) -> None:
     Example:
       upscaled service install --config ~/pictures.yml
     """
-    show(UNIT_NAME)  # fails before anything is written where there is nobody to start it
+    before = show(UNIT_NAME)  # fails before anything is written where nobody is to start it
     target = unit_path()
     text = unit_text(config)
     renewed = _read(target) not in (None, text)
@@ -51,9 +54,17 @@ def install(config: tuple[Path, ...]) -> None:
             "`systemctl --user show-environment`",
         )
     systemctl("enable", UNIT_NAME)
-    systemctl("restart" if renewed else "start", UNIT_NAME)
+    if before["ActiveState"] == "failed":
+        systemctl("reset-failed", UNIT_NAME)
+    systemctl("--no-block", "restart" if renewed else "start", UNIT_NAME)
     click.echo(f"{'Renewed' if renewed else 'Installed'} {target}")
-    click.echo(_state(show(UNIT_NAME)))
+    properties = _wait_for_start()
+    click.echo(_state(properties))
+    if properties["ActiveState"] in {"failed", "inactive"} or properties["Result"] != "success":
+        raise ServiceError(
+            "The service did not start.",
+            hint="journalctl --user -u upscaled says why; upscaled doctor looks for it",
+        )
     click.echo(_linger())
 
 
@@ -124,6 +135,17 @@ def unit(config: tuple[Path, ...], *, as_text: bool) -> None:
       upscaled service unit --print
     """
     click.echo(unit_text(config) if as_text else str(unit_path()), nl=not as_text)
+
+
+def _wait_for_start() -> dict[str, str]:
+    """Its properties once it is ready, has failed, or takes longer than people wait."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while (now := show(UNIT_NAME)).get("Job", "0") not in {"", "0"}:
+        if time.monotonic() > deadline:
+            click.echo("It goes on starting in the background.")
+            break
+        time.sleep(0.1)
+    return now
 
 
 def unit_path() -> Path:
