@@ -36,6 +36,10 @@ OF_THE_SESSION = (
 Eventually = Callable[..., None]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--golden", action="store_true", help="Write the golden files of screens.")
+
+
 def _eventually(condition: Callable[[], object], timeout_s: float = 10.0, what: str = "") -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():

@@ -263,7 +263,8 @@ def test_a_user_without_a_home_is_told_to_set_one(words: list[str], tmp_path: Pa
     ran = subprocess.run(
         [sys.executable, "-c", "import upscaled.cli.main, upscaled.service.supervisor, "
          "upscaled.config.load, upscaled.service.notify, upscaled.cli.commands.config, "
-         "upscaled.cli.commands.up, upscaled.cli.commands.status, upscaled.cli.screen;" + program,
+         "upscaled.cli.commands.up, upscaled.cli.commands.status, "
+         "upscaled.cli.screens.status;" + program,
          *words],
         env=without("HOME", *xdg),
         cwd=tmp_path,

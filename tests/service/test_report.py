@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import upscaled
 from upscaled.service.report import build_report, job_report
 from upscaled.store.views import JobView, Overview, PauseView, RuleCounts
 
@@ -30,7 +31,7 @@ JOB = JobView(
 )
 LIVE: dict[str, Any] = {
     "pid": 42,
-    "version": "1",
+    "version": upscaled.__version__,
     "uptime_s": 3.0,
     "config_files": ["/c.yml"],
     "notices": ["a notice"],
@@ -76,7 +77,7 @@ GOLDEN = {
         "problems",
         "notices",
     },
-    "daemon": {"running", "pid", "version", "uptime_s", "config_files"},
+    "daemon": {"running", "answers", "pid", "version", "uptime_s", "config_files"},
     "rules": {
         "name",
         "state",
@@ -91,7 +92,7 @@ GOLDEN = {
         "output",
         "inboxes",
     },
-    "running": JOB_KEYS | {"stage", "done", "total", "seconds"},
+    "running": JOB_KEYS | {"stage", "done", "total", "seconds", "rate_mp_s", "eta_s"},
     "delayed": JOB_KEYS,
     "failed": JOB_KEYS,
     "recent": JOB_KEYS,
@@ -193,3 +194,15 @@ def test_a_job_is_told_with_its_history() -> None:
     document = job_report(JOB, ((1.0, "claimed", "attempt 1"), (2.0, "done", None)))
     assert set(document) == JOB_KEYS | {"schema_version", "history"}
     assert document["history"][1] == {"at": 2.0, "event": "done", "detail": None}
+
+
+def test_a_daemon_of_another_version_is_a_problem_with_what_to_do() -> None:
+    (problem, *_) = report(live=LIVE | {"version": "0.0.1"})["problems"]
+    assert "0.0.1" in problem["what"]
+    assert "restart upscaled" in problem["hint"]
+
+
+def test_a_daemon_that_cannot_be_asked_is_not_said_to_be_stopped() -> None:
+    document = build_report(OVERVIEW, None, [], silent=True)
+    assert (document["daemon"]["running"], document["daemon"]["answers"]) == (True, False)
+    assert {rule["state"] for rule in document["rules"]} == {"unknown"}

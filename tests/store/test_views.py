@@ -2,16 +2,19 @@
 
 import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from made import DELIVERY, INBOX, NOW, RECIPE, arrival, done, result
-from upscaled.errors import StoreError
+from upscaled.errors import StoreError, StoreTooNew
 from upscaled.job import Failed, Retry, Snoozed
+from upscaled.store import views
 from upscaled.store.jobs import Store
-from upscaled.store.views import PauseView, RuleCounts, open_views
+from upscaled.store.version import SCHEMA_VERSION
+from upscaled.store.views import PauseView, RuleCounts, Views, open_views
 
 Queue = Any
 DAY_S = 86_400
@@ -138,3 +141,60 @@ def test_one_look_is_one_moment_while_the_daemon_writes(store: Store, path: Path
         reader.join()
     assert not errors
     assert set(sums) == {20}
+
+
+@pytest.mark.parametrize(
+    ("version", "kind", "hint"),
+    [(SCHEMA_VERSION + 1, StoreTooNew, "upgrade"), (0, StoreError, "restart the daemon")],
+)
+def test_a_database_of_another_version_is_told_with_what_to_do(
+    version: int, kind: type[StoreError], hint: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "upscaled.db"
+    Store.open(path).close()
+    with closing(sqlite3.connect(path)) as conn:
+        conn.execute(f"PRAGMA user_version = {version}")
+    with pytest.raises(kind) as caught, open_views(path):
+        pass
+    assert hint in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        f"{views._JOB}{views._RUNNING}",
+        f"{views._JOB}{views._WAITING}",
+        f"{views._JOB}{views._ENDED}",
+        f"{views._JOB}{views._OF_FILE}",
+        f"{views._JOB}{views._DELAYED}",
+        views._COUNTS,
+        views._DONE_SINCE,
+    ],
+)
+def test_every_question_of_the_screens_is_answered_from_an_index(sql: str, store: Store) -> None:
+    """With 100,000 jobs a `status` may look at few of them, and sort none but those it shows."""
+    values = ["x"] * sql.count("?")
+    plan = [row[3] for row in store._conn.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
+    assert "INDEX" in plan[0], plan
+    assert plan[0].startswith("SEARCH") or "COVERING INDEX" in plan[0], plan
+
+
+def test_the_queue_is_told_in_the_order_in_which_it_is_taken(queue: Queue, store: Store) -> None:
+    queue.drop("a.png", "b.png")
+    queue.drop("c.png", rule="scans")
+    queue.drop("d.png", rule="scans", priority=5)
+    running = queue.claim()
+    readable = Views(store._conn)
+    told = readable.queue(["photos", "scans"], most=10)
+    assert [job.file.name for job in told] == ["a.png", "d.png", "b.png", "c.png"]
+    assert told[0].id == running.job_id
+    assert len(readable.queue(["photos", "scans"], most=2)) == 2
+    assert [job.rule for job in readable.queue(["scans"], most=10)] == ["scans", "scans"]
+
+
+def test_the_jobs_of_a_file_are_told_last_first(queue: Queue, store: Store) -> None:
+    queue.drop("a.png")
+    store.record(queue.claim().job_id, Failed("no image"), NOW)
+    queue.drop("a.png", version=2)
+    found = Views(store._conn).jobs_of(INBOX / "a.png")
+    assert [job.state for job in found] == ["waiting", "failed"]

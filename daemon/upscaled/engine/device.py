@@ -150,6 +150,13 @@ def free_memory_bytes(device: torch.device, budget_bytes: int | None = None) -> 
     return max(0, min(left))
 
 
+def used_memory_bytes(device: torch.device) -> int:
+    """What this process has: of a CUDA device its allocator's blocks, else its resident size."""
+    if device.type == "cuda":
+        return int(torch.cuda.memory_reserved(device))
+    return int(psutil.Process().memory_info().rss)
+
+
 def _own_cgroup() -> str:
     """The path after `0::` (cgroup v2)."""
     try:

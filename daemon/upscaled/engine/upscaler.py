@@ -9,7 +9,12 @@ import torch
 from torch import Tensor
 
 from upscaled.engine.attempts import Attempts
-from upscaled.engine.device import Device, choose_device
+from upscaled.engine.device import (
+    Device,
+    choose_device,
+    free_memory_bytes,
+    used_memory_bytes,
+)
 from upscaled.engine.exact import ExactRun
 from upscaled.engine.feather import FeatheredRun
 from upscaled.engine.network import Network, load_network
@@ -117,6 +122,11 @@ class TorchUpscaler:
     @property
     def exactness(self) -> Exactness:
         return self._plan.exactness
+
+    def memory_bytes(self) -> tuple[int, int]:
+        """Used by this process and free, of the device; any thread may ask."""
+        where = self._device.where
+        return used_memory_bytes(where), free_memory_bytes(where, self._memory_bytes)
 
     @property
     def macs_per_px(self) -> int:

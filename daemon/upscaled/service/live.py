@@ -38,6 +38,7 @@ def _worker(seat: "Seat") -> dict[str, Any]:
         "pid": seat.worker and seat.worker.pid,
         "restart_in_s": seat.restart_in_s,
         "memory_bytes": state.beat and state.beat.memory_bytes,
+        "free_bytes": state.beat and state.beat.free_bytes,
         "tile_px": state.beat and state.beat.tile_px,
         "resident": state.resident and asdict(state.resident),
         "fetching": state.fetching and asdict(state.fetching),
@@ -65,6 +66,11 @@ def _rule(rule: "RuleSettings", views: list[InboxView]) -> dict[str, Any]:
 
 
 def _flight(flight: "Flight", now: float) -> dict[str, Any]:
+    share = flight.done / flight.total if flight.total else 0.0
+    upscaling_s = now - flight.stage_since if flight.stage == "upscale" else 0.0
+    told = 0 < share <= 1 and upscaling_s > 0
+    px = flight.result_px
+    rate_mp_s = round(px * share / upscaling_s / 1e6, 4) if told and px else None
     return {
         "id": flight.order.job_id,
         "rule": flight.order.rule,
@@ -74,6 +80,8 @@ def _flight(flight: "Flight", now: float) -> dict[str, Any]:
         "done": flight.done,
         "total": flight.total,
         "seconds": round(now - flight.since, 1),
+        "rate_mp_s": rate_mp_s,
+        "eta_s": round(upscaling_s * (1 - share) / share, 1) if told else None,
     }
 
 
@@ -97,7 +105,8 @@ def _problems(supervisor: "Supervisor", views: list[InboxView]) -> Iterator[dict
         yield _problem(supervisor.sources.trouble, "check the permissions of the inbox")
     for view in views:
         if view.reason is not None:
-            yield _problem(f"inbox {view.root}: {view.reason}", None)
+            hint = "it is looked for by itself; to look now: upscaled scan"
+            yield _problem(f"inbox {view.root}: {view.reason}", hint)
 
 
 def _problem(what: str, hint: str | None) -> dict[str, str | None]:

@@ -10,24 +10,35 @@ from upscaled.store.views import JobView, Overview, PauseView, RuleCounts
 SCHEMA_VERSION = 1
 """Of the JSON; raised only if a key ever had to go or to change its meaning."""
 
+_LIVE_KEYS = ("stage", "done", "total", "seconds", "rate_mp_s", "eta_s")
+
 
 def build_report(
-    overview: Overview, live: dict[str, Any] | None, trouble: list[dict[str, str | None]]
+    overview: Overview,
+    live: dict[str, Any] | None,
+    trouble: list[dict[str, str | None]],
+    *,
+    silent: bool = False,
 ) -> dict[str, Any]:
-    """The document behind `status --json`. `live` is None where no daemon answers."""
+    """The document behind `status --json`.
+
+    `live` is None where no daemon answers; `silent`: because the one that runs does not, or in
+    a way that is not understood.
+    """
     flights = {flight["id"]: flight for flight in (live or {}).get("flights", [])}
     return {
         "schema_version": SCHEMA_VERSION,
         "version": upscaled.__version__,
-        "daemon": _daemon(live),
+        "daemon": _daemon(live, silent=silent),
         "workers": (live or {}).get("workers", []),
-        "rules": _rules(overview, live),
+        "rules": _rules(overview, live, silent=silent),
         "running": [_running(job, flights.get(job.id)) for job in overview.running],
         "delayed": [_job(job) for job in overview.delayed],
         "failed": [_job(job) for job in overview.failed],
         "recent": [_job(job) for job in overview.recent],
         "problems": [
             *trouble,
+            *_of_another_version(live),
             *(live or {}).get("problems", []),
             *map(_paused, _by_itself(overview)),
         ],
@@ -35,14 +46,29 @@ def build_report(
     }
 
 
-def _daemon(live: dict[str, Any] | None) -> dict[str, Any]:
-    if live is None:
+def _of_another_version(live: dict[str, Any] | None) -> list[dict[str, str | None]]:
+    theirs = (live or {}).get("version", upscaled.__version__)
+    if theirs == upscaled.__version__:
+        return []
+    return [
+        {
+            "what": f"the daemon runs version {theirs}, this command is {upscaled.__version__}",
+            "hint": "systemctl --user restart upscaled (or: upscaled down; upscaled up)",
+        }
+    ]
+
+
+def _daemon(live: dict[str, Any] | None, *, silent: bool) -> dict[str, Any]:
+    if live is None and not silent:
         return {"running": False, "pid": None}
     keys = ("pid", "version", "uptime_s", "config_files")
-    return {"running": True} | {key: live.get(key) for key in keys}
+    live = live or {}
+    return {"running": True, "answers": bool(live)} | {key: live.get(key) for key in keys}
 
 
-def _rules(overview: Overview, live: dict[str, Any] | None) -> list[dict[str, Any]]:
+def _rules(
+    overview: Overview, live: dict[str, Any] | None, *, silent: bool
+) -> list[dict[str, Any]]:
     known = {rule["name"]: rule for rule in (live or {}).get("rules", [])}
     pauses = {pause.rule: pause for pause in overview.pauses}
     rules = []
@@ -51,7 +77,7 @@ def _rules(overview: Overview, live: dict[str, Any] | None) -> list[dict[str, An
         rules.append(
             {
                 "name": name,
-                "state": _state(known.get(name), pause, live),
+                "state": "unknown" if silent else _state(known.get(name), pause, live),
                 "reason": pause and pause.reason,
                 **asdict(overview.rules.get(name, RuleCounts())),
                 "model": known.get(name, {}).get("model"),
@@ -88,8 +114,7 @@ def _paused(pause: PauseView) -> dict[str, str | None]:
 
 
 def _running(job: JobView, flight: dict[str, Any] | None) -> dict[str, Any]:
-    live = {key: (flight or {}).get(key) for key in ("stage", "done", "total", "seconds")}
-    return _job(job) | live
+    return _job(job) | {key: (flight or {}).get(key) for key in _LIVE_KEYS}
 
 
 def _job(job: JobView) -> dict[str, Any]:

@@ -46,8 +46,10 @@ class Flight:
     first_since: float | None = None
     """Since when it is the oldest in the worker, which alone waits for nobody."""
     stage: str = "queued"
+    stage_since: float = 0.0
     done: int = 0
     total: int = 1
+    result_px: int = 0
     content_sha256: str | None = None
     announced: Result | None = None
     """What it was about to publish when it was last heard of."""
@@ -202,12 +204,18 @@ class Seat:
                 self.state.fetching = None
                 self.state.unusable[model] = message
                 _log.error("model %s cannot be used: %s", model, reason)
-            case Progressed(job_id, stage, done, total):
-                if (flight := self.flights.get(job_id)) is not None:
-                    flight.stage, flight.done, flight.total = stage, done, total
+            case Progressed():
+                self._progress(message)
             case _:
                 pass
         self._heard_at = self._clock.monotonic()
+
+    def _progress(self, told: Progressed) -> None:
+        if (flight := self.flights.get(told.job_id)) is not None:
+            if flight.stage != told.stage:
+                flight.stage, flight.stage_since = told.stage, self._clock.monotonic()
+            flight.done, flight.total = told.done, told.total
+            flight.result_px = told.result_px or flight.result_px
 
     def _settle_model(self, resident: Resident) -> None:
         self.state.resident = resident

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from upscaled.store.version import SCHEMA_VERSION
+
 
 @contextmanager
 def _hidden(*names: str) -> Iterator[None]:
@@ -27,9 +29,6 @@ with _hidden("numpy", "pandas"):
     from sqlite_utils import Database, Migrations
 
 __all__ = ["SCHEMA_VERSION", "Database", "migrations"]
-
-SCHEMA_VERSION = 1
-"""Kept in `PRAGMA user_version`; a database with a larger one is refused."""
 
 migrations = Migrations("upscaled")
 

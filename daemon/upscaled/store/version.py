@@ -1,6 +1,9 @@
-"""What is to be known of the SQLite that Python was built with."""
+"""Versions: of what is stored, and of the SQLite that Python was built with."""
 
 import sqlite3
+
+SCHEMA_VERSION = 1
+"""Kept in `PRAGMA user_version`; a database with a larger one is refused."""
 
 _FIXED = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
 _BROKEN_SINCE = (3, 7, 0)

@@ -3,16 +3,19 @@
 Plain sqlite3 and no sqlite_utils: a `status` that answers in a moment must import little.
 """
 
+import heapq
+import itertools
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from upscaled.errors import StoreError
+from upscaled.errors import StoreError, StoreTooNew
+from upscaled.store.version import SCHEMA_VERSION
 
 _DAY_S = 86_400.0
 
@@ -48,6 +51,7 @@ class JobView:
     claimed_at: float | None
     finished_at: float | None
     not_before: float
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ class Overview:
     rules: dict[str, RuleCounts] = field(default_factory=dict)
     running: tuple[JobView, ...] = ()
     delayed: tuple[JobView, ...] = ()
-    """Waiting, with a reason: something went wrong before."""
+    """Waiting for its next try, or to run alone: something went wrong before."""
     failed: tuple[JobView, ...] = ()
     recent: tuple[JobView, ...] = ()
     pauses: tuple[PauseView, ...] = ()
@@ -72,8 +76,16 @@ class Overview:
 
 _JOB = (
     "SELECT id, rule, state, path, output, attempts, width_px, height_px, reason, hint, notes, "
-    "timings, duplicate_of, queued_at, claimed_at, finished_at, not_before FROM job "
+    "timings, duplicate_of, queued_at, claimed_at, finished_at, not_before, priority FROM job "
 )
+_RUNNING = "WHERE state = 'running' ORDER BY id"
+_WAITING = "WHERE state = 'waiting' AND rule = ? AND suspect = ? ORDER BY priority DESC, id LIMIT ?"
+_ENDED = "WHERE state = ? AND rule = ? ORDER BY finished_at DESC, id DESC LIMIT ?"
+_COUNTS = "SELECT rule, state, count(*) FROM job GROUP BY state, rule"
+_DONE_SINCE = "SELECT count(*) FROM job WHERE state = 'done' AND rule = ? AND finished_at > ?"
+# What has no time to wait for is next in line, whatever its past, unless it is a suspect.
+_DELAYED = "WHERE state = 'waiting' AND not_before > 0 ORDER BY not_before LIMIT ?"
+_OF_FILE = "WHERE path = ? ORDER BY id DESC LIMIT ?"
 
 
 class Views:
@@ -81,18 +93,13 @@ class Views:
         self._conn = conn
 
     def overview(self, now: float, *, most: int = 10) -> Overview:
+        rules = self._counts(now)
         return Overview(
-            rules=self._counts(now),
-            running=self._jobs("WHERE state = 'running' ORDER BY id", ()),
-            delayed=self._jobs(
-                "WHERE state = 'waiting' AND reason IS NOT NULL ORDER BY id LIMIT ?", (most,)
-            ),
-            failed=self._jobs(
-                "WHERE state = 'failed' ORDER BY finished_at DESC, id DESC LIMIT ?", (most,)
-            ),
-            recent=self._jobs(
-                "WHERE state = 'done' ORDER BY finished_at DESC, id DESC LIMIT ?", (most,)
-            ),
+            rules=rules,
+            running=self._jobs(_RUNNING, ()),
+            delayed=self._delayed(rules, most),
+            failed=self._newest("failed", rules, most),
+            recent=self._newest("done", rules, most),
             pauses=tuple(
                 PauseView(*row)
                 for row in self._conn.execute(
@@ -100,6 +107,33 @@ class Views:
                 )
             ),
         )
+
+    def failed(self, rules: Iterable[str], *, most: int) -> tuple[JobView, ...]:
+        """Of these rules, the last one first."""
+        return self._newest("failed", rules, most)
+
+    def queue(self, rules: Iterable[str], *, most: int) -> tuple[JobView, ...]:
+        """What runs, then what waits, in the order in which it is taken from these rules."""
+        named = sorted(set(rules))
+        running = [job for job in self._jobs(_RUNNING, ()) if job.rule in named]
+        # One index look-up for each rule, however long the queue is; suspects go last.
+        waiting = [
+            job
+            for suspect in (0, 1)
+            for job in heapq.merge(
+                *(self._jobs(_WAITING, (rule, suspect, most)) for rule in named),
+                key=lambda job: (-job.priority, job.id),
+            )
+        ]
+        return tuple([*running, *waiting][:most])
+
+    def jobs_of(self, file: Path, *, most: int = 20) -> tuple[JobView, ...]:
+        """Of one source, the last one first."""
+        return self._jobs(_OF_FILE, (os.fsencode(file), most))
+
+    def counts(self, now: float) -> dict[str, RuleCounts]:
+        """Of each rule that ever had a job."""
+        return self._counts(now)
 
     def job(self, job_id: int) -> JobView | None:
         found = self._jobs("WHERE id = ?", (_known_range(job_id),))
@@ -116,19 +150,43 @@ class Views:
 
     def _counts(self, now: float) -> dict[str, RuleCounts]:
         counts: dict[str, dict[str, int]] = {}
-        for rule, state, number in self._conn.execute(
-            "SELECT rule, state, count(*) FROM job GROUP BY state, rule"
-        ):
+        for rule, state, number in self._conn.execute(_COUNTS):
             counts.setdefault(rule, {})[state] = number
-        for rule, number in self._conn.execute(
-            "SELECT rule, count(*) FROM job WHERE state = 'done' AND finished_at > ? GROUP BY rule",
-            (now - _DAY_S,),
-        ):
-            counts[rule]["done_day"] = number
+        for rule, fields in counts.items():
+            (fields["done_day"],) = self._conn.execute(_DONE_SINCE, (rule, now - _DAY_S)).fetchone()
         return {rule: RuleCounts(**fields) for rule, fields in sorted(counts.items())}
+
+    def _delayed(self, rules: Iterable[str], most: int) -> tuple[JobView, ...]:
+        suspects = (self._jobs(_WAITING, (rule, 1, most)) for rule in sorted(set(rules)))
+        found = [*itertools.chain.from_iterable(suspects), *self._jobs(_DELAYED, (most,))]
+        told = {job.id: job for job in found if job.reason is not None}
+        return tuple(told[job_id] for job_id in sorted(told)[:most])
+
+    def _newest(self, state: str, rules: Iterable[str], most: int) -> tuple[JobView, ...]:
+        # By rule: so the index gives them in order, and nobody sorts 100,000 rows.
+        found = heapq.merge(
+            *(self._jobs(_ENDED, (state, rule, most)) for rule in sorted(set(rules))),
+            key=lambda job: (-(job.finished_at or 0), -job.id),
+        )
+        return tuple(itertools.islice(found, most))
 
     def _jobs(self, where: str, values: tuple[Any, ...]) -> tuple[JobView, ...]:
         return tuple(_job(row) for row in self._conn.execute(_JOB + where, values))
+
+
+def _check_version(conn: sqlite3.Connection, path: Path) -> None:
+    (version,) = conn.execute("PRAGMA user_version").fetchone()
+    if version > SCHEMA_VERSION:
+        raise StoreTooNew(
+            f"the job database {path} has schema {version}, this version knows {SCHEMA_VERSION}",
+            hint="upgrade upscaled, or point $XDG_STATE_HOME at another folder",
+        )
+    if version < SCHEMA_VERSION:
+        raise StoreError(
+            f"the job database {path} has schema {version}, this version has {SCHEMA_VERSION}",
+            hint="restart the daemon, which brings it up to date: "
+            "systemctl --user restart upscaled (or: upscaled down; upscaled up)",
+        )
 
 
 def _known_range(job_id: int) -> int:
@@ -151,7 +209,8 @@ def open_views(path: Path) -> Iterator[Views]:
     """Read the database of a daemon that runs, or does not.
 
     Raises:
-        StoreError: there is none, it is damaged, or another version wrote it.
+        StoreTooNew: a newer version wrote it.
+        StoreError: there is none, it is damaged, or an older version wrote it.
     """
     # quote() would need the name to be UTF-8; only these two characters end a path in a URI.
     quoted = os.fsdecode(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
@@ -160,6 +219,7 @@ def open_views(path: Path) -> Iterator[Views]:
             conn.execute("PRAGMA query_only = ON")
             # All that is read is of one moment, whatever the daemon writes meanwhile.
             conn.execute("BEGIN")
+            _check_version(conn, path)
             yield Views(conn)
     except sqlite3.DatabaseError as error:
         raise StoreError(

@@ -131,6 +131,7 @@ class Lanes:
         if isinstance(prepared, Done):
             self._finish(order, prepared)
         else:
+            self._say(order, "ready", 0, 1)
             self._prepared.put(prepared)
 
     def _upscale(self, prepared: run.Prepared) -> None:
@@ -142,10 +143,12 @@ class Lanes:
             now = time.monotonic()
             if done == total or now - said >= _PROGRESS_EVERY_S:
                 said = now
-                self._say(order, "upscale", done, total)
+                self._say(order, "upscale", done, total, result_px)
 
         self._say(order, "load", 0, 1)
         upscaler = self._residents.get(order.recipe)
+        picture = prepared.picture
+        result_px = picture.width_px * picture.height_px * upscaler.scale**2
         upscaled = run.upscale(
             prepared, upscaler, progress=progress, cancelled=self.stopping.is_set
         )
@@ -183,8 +186,8 @@ class Lanes:
         self.ledger.close(order.job_id)
         self._send(Finished(order.job_id, outcome))
 
-    def _say(self, order: Order, stage: str, done: int, total: int) -> None:
-        self._send(Progressed(order.job_id, stage, done, total))
+    def _say(self, order: Order, stage: str, done: int, total: int, result_px: int = 0) -> None:
+        self._send(Progressed(order.job_id, stage, done, total, result_px))
 
     def _give_up(self, error: DeviceLost) -> None:
         # A poisoned CUDA context cannot be mended inside its process.

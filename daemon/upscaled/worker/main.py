@@ -94,4 +94,5 @@ def _beat(send: Callable[[FromWorker], None], residents: Residents) -> None:
     own = psutil.Process()
     pause = threading.Event()
     while not pause.wait(_BEAT_S):
-        send(Beat(own.memory_info().rss, residents.tile_px))
+        used, free = residents.memory_bytes or (own.memory_info().rss, None)
+        send(Beat(used, residents.tile_px, free))

@@ -131,6 +131,8 @@ class Progressed:
     stage: str
     done: int
     total: int
+    result_px: int = 0
+    """Pixels of the result, once they are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +150,13 @@ class Learned:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """Sent each second: the worker's threads are alive; `memory_bytes` is its resident size."""
+    """Sent each second: the worker's threads are alive."""
 
     memory_bytes: int
+    """What the worker has of the device's memory; before a model is loaded, its resident size."""
     tile_px: int | None = None
+    free_bytes: int | None = None
+    """What it could still take."""
 
 
 ToWorker = Begin | Warm | Run | Verdict | Committed | Stop

@@ -37,6 +37,17 @@ class Residents:
         """Of the model that was used last; asked by another thread."""
         return self._last.tile_px if self._last else None
 
+    @property
+    def memory_bytes(self) -> tuple[int, int] | None:
+        """Used and free on the device, once it is in use; asked by another thread."""
+        upscaler = self._last
+        if upscaler is None:
+            return None
+        try:
+            return upscaler.memory_bytes()
+        except RuntimeError:  # torch's word for a device that is in a bad way
+            return None
+
     def get(self, recipe: Recipe) -> "TorchUpscaler":
         """The recipe's model, fetched and loaded where it has to be.
 

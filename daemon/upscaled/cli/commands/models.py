@@ -12,7 +12,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.table import Table
 
 from upscaled.cli.options import config_option, json_option, load_settings, unread_config_option
-from upscaled.cli.screen import size
+from upscaled.cli.screens.words import size
 from upscaled.dirs import find_dirs
 from upscaled.errors import UpscaledError
 from upscaled.models.catalogue import CATALOGUE, CatalogueModel

@@ -21,29 +21,43 @@ _SOME, _ALL = 10, 100_000
 @click.command("status", short_help="What is going on.")
 @config_option
 @json_option
-@click.option("--all", "everything", is_flag=True, help="All that failed, not the last six.")
+@click.option("--all", "everything", is_flag=True, help="All that there is to say.")
 @click.option("--check", is_flag=True, help="Exit 5 if anything is wrong, for monitors.")
+@click.option("-w", "--watch", is_flag=True, help="Again each second, until Ctrl-C.")
 def status_command(
     config: tuple[Path, ...],  # noqa: ARG001 (each command takes it)
     *,
     as_json: bool,
     everything: bool,
     check: bool,
+    watch: bool,
 ) -> int:
     """Say what is going on. Exit code: 0 running, 3 not running, 5 degraded (--check).
 
     \b
     Example:
       upscaled status
+      upscaled status --watch
       upscaled status --json | jq .rules
     """
-    report = gather(find_dirs(), most=_ALL if everything else _SOME)
+    dirs, most = find_dirs(), _ALL if everything else _SOME
+    if watch:
+        from upscaled.cli.watching import watch_status  # noqa: PLC0415 (for this option alone)
+
+        watch_status(lambda: gather(dirs, most=most), as_json=as_json, everything=everything)
+    report = gather(dirs, most=most)
     if as_json:
         click.echo(json.dumps(report, indent=2))
     else:
-        from upscaled.cli.screen import show_status  # noqa: PLC0415 (rich: not for --json)
+        # Not for --json.
+        from upscaled.cli.screens import out  # noqa: PLC0415
+        from upscaled.cli.screens.status import status_lines  # noqa: PLC0415
 
-        show_status(report, **({"most": _ALL} if everything else {}))
+        out.write(status_lines(report, out.width(), time.time(), everything=everything))
+    return exit_code(report, check=check)
+
+
+def exit_code(report: dict[str, Any], *, check: bool) -> ExitCode:
     if not report["daemon"]["running"]:
         return ExitCode.NOT_RUNNING
     if check and (report["problems"] or report["failed"]):
@@ -54,12 +68,13 @@ def status_command(
 def gather(dirs: Dirs, *, most: int = 10) -> dict[str, Any]:
     """The report on the daemon of these folders, as far as it can be known."""
     trouble: list[dict[str, str | None]] = []
-    live = None
+    live, silent = None, False
     try:
         live = ask(dirs.socket, Request("status"))
     except DaemonNotRunning:
         pass
     except ControlError as error:
+        silent = True
         trouble.append({"what": error.message, "hint": error.hint})
     overview = Overview()
     if dirs.store.exists():
@@ -68,4 +83,7 @@ def gather(dirs: Dirs, *, most: int = 10) -> dict[str, Any]:
                 overview = views.overview(time.time(), most=most)
         except StoreError as error:
             trouble.append({"what": error.message, "hint": error.hint})
-    return build_report(overview, live, trouble)
+    elif live is not None:
+        what = f"the job database {dirs.store} was moved or deleted while the daemon runs"
+        trouble.append({"what": what, "hint": "upscaled down; upscaled up"})
+    return build_report(overview, live, trouble, silent=silent)

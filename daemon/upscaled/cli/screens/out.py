@@ -1,0 +1,74 @@
+"""Lines to the terminal: its width, its colours, and what its character set can show."""
+
+import contextlib
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+
+import click
+
+from upscaled.cli.screens.layout import Line
+
+_LEAST, _MOST = 40, 132
+"""Columns: on fewer nothing can be laid out, and more are hard to read."""
+
+_ASCII = str.maketrans("━─▶▷…→·✗✓×", "#->>~>|x+x")
+_STYLES = {
+    "bold": {"bold": True},
+    "dim": {"dim": True},
+    "red": {"fg": "red"},
+    "green": {"fg": "green"},
+    "yellow": {"fg": "yellow"},
+    "cyan": {"fg": "cyan"},
+}
+
+
+def width() -> int:
+    """Columns of the screen: `$COLUMNS`, the terminal's, or 80."""
+    return min(max(shutil.get_terminal_size((80, 24)).columns, _LEAST), _MOST)
+
+
+def height() -> int:
+    return max(shutil.get_terminal_size((80, 24)).lines, 5)
+
+
+def render(lines: Sequence[Line]) -> list[str]:
+    """As text for stdout as it is."""
+    coloured = _has_colours()
+    plain = not _shows_more_than_ascii()
+    rendered = []
+    for row in lines:
+        spans = [(t.translate(_ASCII) if plain else t, style) for t, style in row]
+        text = "".join(_styled(t, style) if coloured else t for t, style in spans)
+        rendered.append(text.rstrip())
+    return rendered
+
+
+def write(lines: Sequence[Line]) -> None:
+    click.echo("\n".join(render(lines)), color=_has_colours())
+
+
+def _styled(text: str, style: str) -> str:
+    return click.style(text, **_STYLES[style]) if style else text  # type: ignore[arg-type]
+
+
+def _has_colours() -> bool:
+    # https://no-color.org: whatever its value is.
+    if os.environ.get("NO_COLOR"):
+        return False
+    return is_terminal() and os.environ.get("TERM") != "dumb"
+
+
+def is_terminal() -> bool:
+    with contextlib.suppress(ValueError, AttributeError):  # closed, or none at all
+        return sys.stdout.isatty()
+    return False
+
+
+def _shows_more_than_ascii() -> bool:
+    try:
+        "━…→·✗✓×▶".encode(getattr(sys.stdout, "encoding", None) or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
