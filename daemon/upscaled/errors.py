@@ -23,6 +23,7 @@
     │  │  └─ TruncatedImage            1
     │  ├─ UnsupportedImage             1
     │  ├─ ImageTooLarge                1
+    │  ├─ LargeEnough                  1
     │  ├─ BadResult                    1
     │  ├─ SourceChanged                1
     │  ├─ SourceVanished               1
@@ -160,6 +161,10 @@ class UnsupportedImage(JobError):
 
 class ImageTooLarge(JobError):
     """The image, or its result, is larger than allowed."""
+
+
+class LargeEnough(JobError):
+    """The image is as large already as its result should be."""
 
 
 class BadResult(JobError):

@@ -60,23 +60,45 @@ class Traits:
 
 
 @dataclass(frozen=True, slots=True)
+class Fit:
+    """How large a result has to be, whatever the source is. Only one way of saying it is used;
+    width and height together are a box that it fits into. Nothing is ever stretched.
+    """
+
+    width_px: int | None = None
+    height_px: int | None = None
+    long_edge_px: int | None = None
+    short_edge_px: int | None = None
+    megapixels: float | None = None
+    """Millions of pixels."""
+    only_if_smaller: bool = False
+    """Leave an image alone that is as large already; else it is made smaller."""
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """All that decides the bytes of an output: a snapshot taken when a file is queued."""
 
     model: str
     """Name in the catalogue, or the absolute path of a model file."""
-    scale: int | None = None
-    """What the rule says the model's scale is; None: whatever the file says."""
+    scale: float | None = None
+    """Output pixels for each input pixel along an edge; None: what the model gives."""
     format: str = "same"
     quality: int | None = None
     tile_px: int | None = None
     """Edge of the input tile; None: found by measurement. It never changes the pixels."""
     precision: str = "auto"
+    fit: Fit | None = None
+    """A size instead of a scale."""
 
     def digest(self) -> str:
         """Hex SHA-256 of what changes pixels; equal recipes give equal outputs."""
         parts = asdict(self)
         del parts["tile_px"]
+        if self.scale is not None and float(self.scale).is_integer():
+            parts["scale"] = int(self.scale)  # 4 and 4.0 are one scale, and not one text
+        if self.fit is None:
+            del parts["fit"]  # so that results of versions that had none are still known
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -130,7 +152,8 @@ class Result:
     sha256: str
     width_px: int
     height_px: int
-    scale: int
+    scale: float
+    """Output pixels for each pixel of the source along an edge."""
 
 
 @dataclass(frozen=True, slots=True)

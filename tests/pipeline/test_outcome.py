@@ -6,7 +6,7 @@ import os
 import pytest
 
 from upscaled import errors
-from upscaled.job import Changed, Failed, Interrupted, Retry, Snoozed, Vanished
+from upscaled.job import Cancelled, Changed, Failed, Interrupted, Retry, Snoozed, Vanished
 from upscaled.pipeline.outcome import outcome_of
 
 TABLE = [
@@ -17,6 +17,7 @@ TABLE = [
     (errors.UnreadableImage("bad", hint="look"), Failed("bad", "look")),
     (errors.UnsupportedImage("odd"), Failed("odd")),
     (errors.ImageTooLarge("big"), Failed("big")),
+    (errors.LargeEnough("enough"), Cancelled("enough")),
     (errors.BadResult("black"), Failed("black")),
     (errors.OutputExists("there"), Failed("there")),
     (errors.EnvironmentTrouble("no", hint="do"), Snoozed("no (do)", whole_rule=False)),

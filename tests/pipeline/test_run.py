@@ -12,11 +12,12 @@ from upscaled.errors import (
     BadResult,
     ImageTooLarge,
     Interrupted,
+    LargeEnough,
     OutputExists,
     SourceChanged,
     TruncatedImage,
 )
-from upscaled.job import Done, Result, Twin
+from upscaled.job import Done, Fit, Result, Twin
 from upscaled.output.source import fingerprint
 from upscaled.pipeline import run
 
@@ -247,3 +248,51 @@ def test_a_taken_name_is_an_error_where_the_rule_says_so(job: Job) -> None:
     with pytest.raises(OutputExists):
         job.run(job.order(job.drop(noise()), collision="fail"))
     assert job.left() == ["a_2x.png"]
+
+
+# Scale and size
+
+
+@pytest.mark.parametrize(
+    ("fields", "size", "passes", "name"),
+    [
+        ({"scale": 3.0}, (30, 18), 2, "a_3x.png"),
+        ({"scale": 1.5}, (15, 9), 1, "a_1.5x.png"),
+        ({"fit": Fit(long_edge_px=77)}, (77, 46), 3, "a_7.7x.png"),
+        ({"fit": Fit(width_px=5)}, (5, 3), 0, "a_0.5x.png"),
+        (
+            {"fit": Fit(megapixels=0.01), "name": "{width}-{height}.{ext}"},
+            (129, 77),
+            4,
+            "129-77.png",
+        ),
+    ],
+)
+def test_a_result_has_the_size_that_was_asked_for(
+    job: Job, fields: Any, size: tuple[int, int], passes: int, name: str
+) -> None:
+    done = job.run(job.order(job.drop(noise()), **fields))
+    assert (done.result.width_px, done.result.height_px) == size
+    assert read(done.result.path).shape == (size[1], size[0], 3)
+    assert (job.upscaler.calls, done.result.path.name) == (passes, name)
+
+
+def test_an_image_that_is_large_enough_is_skipped_before_the_network(job: Job) -> None:
+    order = job.order(job.drop(noise()), fit=Fit(long_edge_px=10, only_if_smaller=True))
+    with pytest.raises(LargeEnough, match="10×6 px"):
+        job.run(order)
+    assert job.left() == []
+
+
+def test_progress_over_several_passes_only_grows(job: Job) -> None:
+    told: list[float] = []
+    prepared = run.prepare(job.order(job.drop(noise()), scale=8.0), job.ledger, mark="mark")
+    run.upscale(
+        prepared,
+        job.upscaler,
+        progress=lambda done, total: told.append(done / total),
+        cancelled=lambda: False,
+    )
+    assert told == sorted(told)
+    assert told[-1] == 1
+    assert told[0] < 0.1

@@ -274,9 +274,9 @@ def test_a_bug_in_one_job_does_not_end_its_lane(
 
 
 def test_a_model_is_warmed_before_the_first_job(bench: Bench, eventually: Eventually) -> None:
-    bench.lanes.submit(Warm("m", 4))
+    bench.lanes.submit(Warm("m"))
     eventually(lambda: bench.residents.asked)
-    assert bench.residents.asked == [Recipe("m", 4)]
+    assert bench.residents.asked == [Recipe("m")]
 
 
 @pytest.mark.parametrize("error", [ModelUnavailable("no network", hint="wait"), OSError("full")])

@@ -63,7 +63,6 @@ TO_WORKER = [
     Begin("cpu", "auto", None, "/models", "mark", {"a": "{}"}, {"m": Access(ODD, ODD_PATH)}),
     Begin("cuda:1", "fp16", 2**40, ODD, "mark", {}, {}),
     Warm(ODD),
-    Warm("m", 4),
     Run(ORDER),
     Verdict(1, None),
     Verdict(1, Twin(2, result(ODD))),

@@ -159,7 +159,7 @@ def test_it_upscales_with_the_default_model(
 ) -> None:
     source = tmp_path / "caf\udce9.png"
     Image.new("RGB", (10, 6), (200, 100, 50)).save(source)
-    worker.send(Warm("realesrgan-x4plus", 4))
+    worker.send(Warm("realesrgan-x4plus"))
     resident = until(events, Resident)
     assert (resident.model, resident.scale) == ("realesrgan-x4plus", 4)
     worker.send(Run(order(source, tmp_path / "out", model="realesrgan-x4plus", scale=4)))

@@ -20,7 +20,7 @@ from rich.progress import (
 from upscaled import log
 from upscaled.config.settings import Settings
 from upscaled.dirs import Dirs
-from upscaled.errors import ExitCode, UpscaledError
+from upscaled.errors import ExitCode, LargeEnough, UpscaledError
 from upscaled.job import Done, Order
 from upscaled.service.begin import devices, make_begin
 from upscaled.worker.messages import Fetching, FromWorker
@@ -65,6 +65,9 @@ class Batch:
         bar = self._progress.add_task(name, total=None)
         try:
             done = self._oneshot.run(order, partial(self._advance, bar))
+        except LargeEnough as error:
+            click.echo(f"{name}: skipped: {log.escape(error.message)}", err=True)
+            return True
         except UpscaledError as error:
             click.echo(f"{name}: {log.escape(error.message)}", err=True)
             if error.hint:

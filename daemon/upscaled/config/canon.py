@@ -5,12 +5,14 @@ Components become a mapping by name, however they were written; `output: FOLDER`
 """
 
 from upscaled.config.findings import SINGLE, Findings
-from upscaled.config.model import FOREIGN_KEYS
+from upscaled.config.model import FOREIGN_KEYS, Sized
 from upscaled.config.problems import Problem, did_you_mean
 from upscaled.config.tree import Entry, Mapping, Node, Scalar, Sequence, overlay
 
 _EXCLUSIVE = (("component", "workflow"), ("retry", "max_attempts"))
 """Keys that replace each other when a rule is completed from what it builds on."""
+_SIZES = frozenset(Sized.model_fields)
+"""One way to say how large replaces all others."""
 _NOT_INHERITED = ("extends", "enabled", "description")
 
 
@@ -65,10 +67,20 @@ def _complete(
 
 def _over(base: Mapping, own: Mapping) -> Node:
     base = base.without(*_NOT_INHERITED)
+    output = own.get("output")
+    if "scale" in own.entries or (isinstance(output, Mapping) and _SIZES & set(output.entries)):
+        base = _without_size(base)
     for pair in _EXCLUSIVE:
         if any(key in own.entries for key in pair):
             base = base.without(*pair)
     return overlay(base, own)
+
+
+def _without_size(base: Mapping) -> Mapping:
+    output = base.get("output")
+    if isinstance(output, Mapping):
+        base = base.having("output", output.without(*_SIZES), base.entries["output"].key)
+    return base.without("scale")
 
 
 def _without_extensions(node: Mapping) -> Mapping:

@@ -18,6 +18,8 @@ _NEEDED = {
     "int_type": "a whole number",
     "int_parsing": "a whole number",
     "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
     "int_parsing_size": "a smaller number",
     "bool_type": "true or false",
     "bool_parsing": "true or false",
@@ -75,7 +77,9 @@ def _words(detail: ErrorDetails, at: Location) -> tuple[str, str | None, int]:
     if kind in {"greater_than_equal", "less_than_equal"}:
         limit = context.get("ge", context.get("le"))
         side = "at least" if kind.startswith("greater") else "at most"
-        return f"'{name}' is {side} {limit}, not {value}", None, 0
+        return f"'{name}' is {side} {limit:g}, not {value}", None, 0
+    if kind == "greater_than":
+        return f"'{name}' is more than {context['gt']:g}, not {value}", None, 0
     if kind in {"string_too_short", "string_pattern_mismatch"}:
         message, remedy = _SHAPES.get(name, (f"'{name}' must not be empty", "remove the line"))
         return message, remedy, 0

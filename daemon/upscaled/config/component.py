@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 from upscaled.config.findings import Findings, dotted
-from upscaled.config.model import Action, ModelSource, Params, Upscaler
+from upscaled.config.model import Action, ModelSource, Params, Sized, Upscaler
 from upscaled.config.problems import did_you_mean
 from upscaled.config.settings import DEFAULT_MODEL, ModelAccess
+from upscaled.config.sizing import Sizing, sized
 from upscaled.config.tree import Location
 
 Expand = Callable[[str, Location], Path]
@@ -70,7 +71,7 @@ _AS_IT_IS_HERE: dict[str, tuple[object, ...]] = {
 @dataclass(frozen=True, slots=True)
 class Ingredients:
     model: str = DEFAULT_MODEL
-    scale: int | None = None
+    size: Sizing = field(default_factory=Sizing)
     tile_px: int | None = None
     precision: str | None = None
     access: ModelAccess | None = None
@@ -85,11 +86,23 @@ def ingredients(block: Upscaler, at: Location, findings: Findings, expand: Expan
     tile = _same_thing(levels, ("tile_size", "tile"), findings)
     return Ingredients(
         model=model,
-        scale=_same_thing(levels, ("scale",), findings),
+        size=_size(block, levels, at, findings),
         tile_px=tile,
         precision=block.precision,
         access=access,
     )
+
+
+def _size(
+    block: Upscaler, levels: list[tuple[Params, Location]], at: Location, findings: Findings
+) -> Sizing:
+    scale = _same_thing(levels, ("scale",), findings)
+    own = Sizing()
+    if isinstance(block.output, Sized):
+        own = sized(block.output, (*at, "output"), findings)
+    if scale is not None and own != Sizing():
+        findings.error((*at, "output"), "'output' and 'scale' both say how large", "keep one")
+    return Sizing(scale=scale) if own == Sizing() else own
 
 
 def _levels(block: Upscaler, at: Location) -> list[tuple[Params, Location]]:
@@ -129,6 +142,7 @@ def _note_meaningless(level: Params, at: Location, findings: Findings) -> None:
     for name in type(level).model_fields:
         value = getattr(level, name)
         asks = value is not None and value not in _AS_IT_IS_HERE.get(name, ())
+        asks = asks and not isinstance(value, Sized)
         if asks and name in _NO_MEANING:
             findings.notice((*at, name), f"'{name}' has no meaning here: {_NO_MEANING[name]}")
     image = getattr(level, "image", None)

@@ -60,11 +60,11 @@ class Components:
         if self.models.notice and (notice := self.models.notice(made.model)):
             self.findings.notice(where, notice)
         known = self.models.scale(made.model) if self.models.scale else None
-        if known is not None and made.scale is not None and made.scale != known:
+        if known == 1 and (made.size.fit or (made.size.scale or 1) > 1):
             self.findings.error(
                 (*at, "scale"),
-                f"the model gives {known}x, not {made.scale}x",
-                f"write 'scale: {known}', or choose another model",
+                "the model gives 1x: repeated, it makes nothing larger",
+                "leave 'scale' out, or choose another model",
             )
 
     def is_refused(self, model: str, at: Location) -> bool:

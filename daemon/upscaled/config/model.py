@@ -22,8 +22,10 @@ from upscaled.config.words import (
     Collision,
     Devices,
     Duration,
+    EdgePx,
     ImageFormat,
     KeepAlive,
+    Megapixels,
     Memory,
     Patterns,
     Precision,
@@ -41,7 +43,7 @@ from upscaled.config.words import (
     listed,
 )
 
-TAGS = ("<upscaler>", "<foreign>", "<source>", "<name>")
+TAGS = ("<upscaler>", "<foreign>", "<source>", "<name>", "<size>", "<any>")
 """Names of union members, as they stand in pydantic's paths."""
 
 
@@ -56,7 +58,23 @@ class Move(Block):
     move: Text
 
 
-class Output(Block):
+class Sized(Block):
+    """How large a result is: one of scale, an edge, width and height (a box), or megapixels."""
+
+    scale: Scale | None = None
+    """2, 1.5, …; the model is repeated as often as needed, then made smaller; what it gives."""
+    width: EdgePx | None = None
+    """In pixels; the height follows, or together they are a box that the result fits into."""
+    height: EdgePx | None = None
+    long_edge: EdgePx | None = None
+    """In pixels, whichever edge it is."""
+    short_edge: EdgePx | None = None
+    megapixels: Megapixels | None = None
+    only_if_smaller: bool | None = None
+    """Whether an image that is as large already is left alone; false: it is made smaller."""
+
+
+class Output(Sized):
     folder: Text | None = None
     """Where results go; the folders below the inbox are mirrored."""
     name: Template | None = None
@@ -76,6 +94,18 @@ class Retry(Block):
     delay: Anything = None
     backoff: Anything = None
     max_delay: Anything = None
+
+
+def _kind_of_output(value: object) -> str:
+    is_size = isinstance(value, dict) and any(key in Sized.model_fields for key in value)
+    return "<size>" if is_size else "<any>"
+
+
+SizeOrAnything = Annotated[
+    Annotated[Sized, Tag("<size>")] | Annotated[Anything, Tag("<any>")],
+    Discriminator(_kind_of_output),
+]
+"""model-compose's `output:` of a component names a variable; ours says how large results are."""
 
 
 def _output(value: object) -> object:
@@ -118,6 +148,8 @@ class Rule(Block):
     exclude: Patterns | None = None
     component: Text | None = None
     """The name of a component; not needed where there is one, or none."""
+    scale: Scale | None = None
+    """The same as output.scale."""
     workflow: Text | None = None
     output: Outlet | None = None
     """The folder for results, or folder, name, format, quality and collision."""
@@ -156,7 +188,7 @@ class Params(Block):
     denoise_strength: Anything = None
     color_format: Anything = None
     scale: Scale | None = None
-    """What the model's scale must be; an error where it is another."""
+    """Of results: 2, 1.5, …; what the model gives. A rule's own scale or size wins."""
 
 
 class Action(Params):
@@ -203,6 +235,8 @@ class Upscaler(Action):
     architecture: Text | None = None
     family: Text | None = None
     """model-compose's newer word for architecture."""
+    output: SizeOrAnything = None
+    """How large results are, where a rule does not say it: scale, width, height, long_edge …"""
     driver: Anything = None
     model: Model | None = None
     """A name (upscaled models list), a file, or where it comes from."""

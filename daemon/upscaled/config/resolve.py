@@ -28,6 +28,7 @@ from upscaled.config.settings import (
     RuleSettings,
     Settings,
 )
+from upscaled.config.sizing import sizing
 from upscaled.config.tree import Location, find, marks, unshielded
 from upscaled.job import Delivery, Recipe
 
@@ -113,7 +114,7 @@ class Resolver:
         return RuleSettings(
             name=name,
             roots=self._roots(rule, at),
-            recipe=self._recipe(made, output, at),
+            recipe=self._recipe(made, rule, at),
             delivery=self._delivery(rule, output, at),
             recursive=_or(rule.recursive, True),
             hidden=_or(rule.hidden, False),
@@ -155,7 +156,9 @@ class Resolver:
             roots.append(root)
         return tuple(dict.fromkeys(roots))
 
-    def _recipe(self, made: Ingredients, output: Output, at: Location) -> Recipe:
+    def _recipe(self, made: Ingredients, rule: Rule, at: Location) -> Recipe:
+        output = rule.output or Output()
+        size = sizing(rule, at, made.size, self.findings)
         wanted = _or(output.format, "same")
         if output.quality is not None and wanted in {"png", "tiff"}:
             self.findings.notice(
@@ -164,11 +167,12 @@ class Resolver:
             )
         return Recipe(
             model=made.model,
-            scale=made.scale,
+            scale=size.scale,
             format=wanted,
             quality=output.quality,
             tile_px=made.tile_px,
             precision=made.precision or _or(self.document.precision, "auto"),
+            fit=size.fit,
         )
 
     def _delivery(self, rule: Rule, output: Output, at: Location) -> Delivery:

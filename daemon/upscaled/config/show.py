@@ -1,6 +1,7 @@
 """Settings and trees as text that is a configuration again."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,6 @@ def _component_name(rule: RuleSettings, settings: Settings) -> str:
 def _component(recipe: Recipe) -> dict[str, Any]:
     return {
         "model": recipe.model,
-        "scale": recipe.scale,
         "precision": recipe.precision,
         "params": {"tile_size": recipe.tile_px or "auto"},
     }
@@ -74,6 +74,7 @@ def _rule(rule: RuleSettings, settings: Settings) -> dict[str, Any]:
             "name": rule.delivery.name,
             "format": rule.recipe.format,
             "quality": rule.recipe.quality,
+            **_size(rule.recipe),
             "collision": rule.delivery.collision,
         },
         **_disposals(rule.delivery),
@@ -84,6 +85,12 @@ def _rule(rule: RuleSettings, settings: Settings) -> dict[str, Any]:
         "priority": rule.priority,
         "max_attempts": rule.max_attempts,
     }
+
+
+def _size(recipe: Recipe) -> dict[str, Any]:
+    if recipe.fit is None:
+        return {"scale": recipe.scale}
+    return {key.removesuffix("_px"): value for key, value in asdict(recipe.fit).items()}
 
 
 def _disposals(delivery: Delivery) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class NameParts:
 
     source: Path
     ext: str
-    scale: int
+    scale: float
     model: str
     width_px: int
     height_px: int
@@ -90,7 +90,8 @@ def _render(template: str, parts: NameParts, stem: str, number: int) -> str:
     fields = {
         "stem": stem,
         "ext": parts.ext,
-        "scale": parts.scale,
+        # 4, 1.5, 3.84: as a person would say it.
+        "scale": f"{parts.scale:.2f}".rstrip("0").rstrip("."),
         # A model given as a path stands for its file name.
         "model": Path(parts.model).stem,
         "width": parts.width_px,

@@ -3,10 +3,10 @@
 import errno
 
 from upscaled import errors
-from upscaled.job import Changed, Failed, Interrupted, Outcome, Retry, Snoozed, Vanished
+from upscaled.job import Cancelled, Changed, Failed, Interrupted, Outcome, Retry, Snoozed, Vanished
 
 
-def outcome_of(error: Exception) -> Outcome:  # noqa: C901, PLR0911 (a table: a case, a return)
+def outcome_of(error: Exception) -> Outcome:  # noqa: C901, PLR0911, PLR0912 (a table: a case, a return)
     """Content fails, the environment waits, an interruption costs nothing.
 
     Raises:
@@ -21,6 +21,8 @@ def outcome_of(error: Exception) -> Outcome:  # noqa: C901, PLR0911 (a table: a 
             return Vanished()
         case errors.Interrupted():
             return Interrupted()
+        case errors.LargeEnough():
+            return Cancelled(error.message)
         case errors.TruncatedImage():
             return Retry(error.message)
         case errors.EnvironmentTrouble() | errors.OutOfMemory():

@@ -11,19 +11,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from upscaled.errors import SourceChanged
+from upscaled.errors import LargeEnough, SourceChanged
 from upscaled.image.decode import decode
 from upscaled.image.encode import encode
 from upscaled.image.formats import FORMATS, check_size, resolve_format
 from upscaled.image.picture import Picture
-from upscaled.job import Done, Order, Result, Timings, Twin
+from upscaled.image.size import fitted
+from upscaled.job import Done, Order, Recipe, Result, Timings, Twin
 from upscaled.output import durable
 from upscaled.output.naming import NameParts, candidates
 from upscaled.output.publish import publish
 from upscaled.output.space import check_room
-from upscaled.pipeline.enlarge import enlarge
 from upscaled.pipeline.source import Source, is_unchanged, read
 from upscaled.pipeline.stage import Progress, Upscaler
+from upscaled.pipeline.upscaling import Upscaling
 
 
 class Ledger(Protocol):
@@ -60,7 +61,7 @@ class Prepared:
 class Upscaled:
     prepared: Prepared
     picture: Picture
-    scale: int
+    scale: float
     timings: Timings
     notes: tuple[str, ...]
 
@@ -70,6 +71,7 @@ def prepare(order: Order, ledger: Ledger, *, mark: str) -> Prepared | Done:
 
     Raises:
         JobError: as `pipeline.source.read` and `image.decode.decode` say.
+        LargeEnough: the recipe leaves such a picture alone.
         OSError: the copy could not be written.
     """
     started = time.monotonic()
@@ -80,6 +82,7 @@ def prepare(order: Order, ledger: Ledger, *, mark: str) -> Prepared | Done:
         if done is not None:
             return done
     picture = decode(source.content)
+    _check_need(picture, order.recipe)
     return Prepared(
         order,
         replace(source, content=b""),
@@ -102,20 +105,30 @@ def upscale(
         OSError: it would not fit on the disk; told before any work.
         Interrupted, OutOfMemory, DeviceLost, BadResult: as `Upscaler.upscale` says.
     """
-    picture, scale = prepared.picture, upscaler.scale
-    name = resolve_format(prepared.order.recipe.format, picture.format)
-    check_size(name, picture.width_px * scale, picture.height_px * scale)
-    planes = (picture.colour, *(() if picture.alpha is None else (picture.alpha,)))
-    check_room(prepared.order.delivery.folder, sum(p.nbytes for p in planes) * scale**2, name)
+    picture, recipe = prepared.picture, prepared.order.recipe
+    stage = Upscaling(upscaler, recipe)
+    plan = stage.plan(picture.width_px, picture.height_px)
+    name = resolve_format(recipe.format, picture.format)
+    check_size(name, plan.width_px, plan.height_px)
+    channels = 3 if picture.alpha is None else 4
+    samples = plan.width_px * plan.height_px * channels
+    folder = prepared.order.delivery.folder
+    check_room(folder, samples * picture.colour.itemsize, name)
     started = time.monotonic()
-    larger = enlarge(picture, upscaler, progress=progress, cancelled=cancelled)
+    larger = stage(picture, progress=progress, cancelled=cancelled)
     return Upscaled(
         prepared,
         larger,
-        scale,
+        plan.scale,
         replace(prepared.timings, upscale_s=time.monotonic() - started),
         larger.notes + tuple(getattr(upscaler, "notes", ())),
     )
+
+
+def _check_need(picture: Picture, recipe: Recipe) -> None:
+    size = picture.width_px, picture.height_px
+    if recipe.fit and recipe.fit.only_if_smaller and fitted(*size, recipe.fit) == size:
+        raise LargeEnough(f"{size[0]}×{size[1]} px are large enough (only_if_smaller)")
 
 
 def deliver(upscaled: Upscaled, ledger: Ledger, *, mark: str) -> Done:
@@ -161,7 +174,7 @@ def _publish(
     ledger: Ledger,
     *,
     extension: str,
-    scale: int,
+    scale: float,
     size_px: tuple[int, int],
     mark: str,
 ) -> Done:

@@ -8,7 +8,17 @@ from upscaled import log
 from upscaled.clock import Clock
 from upscaled.config.settings import RuleSettings
 from upscaled.errors import ExitCode
-from upscaled.job import Changed, Done, Failed, Interrupted, JobState, Order, Outcome, Snoozed
+from upscaled.job import (
+    Cancelled,
+    Changed,
+    Done,
+    Failed,
+    Interrupted,
+    JobState,
+    Order,
+    Outcome,
+    Snoozed,
+)
 from upscaled.output.publish import stands
 from upscaled.service import scheduler
 from upscaled.service.executor import Died, Executor
@@ -241,6 +251,8 @@ def _tell(order: Order, outcome: Outcome, state: JobState) -> None:
             _log.warning("%s: %s", what, reason, extra=_fields(log.Event.RULE_PAUSED, order))
         case Interrupted():
             _log.info("interrupted: %s; its attempt is given back", name)
+        case Cancelled(reason):
+            _log.info("skipped: %s: %s", name, reason)
         case Changed():
             _log.info("%s changed while it was worked on: it has to settle again", name)
         case _:

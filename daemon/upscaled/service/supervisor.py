@@ -183,7 +183,7 @@ class Supervisor:
             learned=self.store.learned(),
         )
         worker = self._start_worker(begin, self._events.put)
-        for warm in dict.fromkeys(Warm(r.recipe.model, r.recipe.scale) for r in self.active):
+        for warm in dict.fromkeys(Warm(r.recipe.model) for r in self.active):
             worker.send(warm)
         return worker
 

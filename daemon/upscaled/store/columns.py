@@ -32,7 +32,7 @@ def fingerprint(row: Sequence[int]) -> Fingerprint:
     )
 
 
-def result_columns(result: Result) -> tuple[bytes, str, int, int, int]:
+def result_columns(result: Result) -> tuple[bytes, str, int, int, float]:
     return (
         os.fsencode(result.path),
         result.sha256,

@@ -125,6 +125,15 @@ def first(db: Database) -> None:
     db.conn.execute("INSERT INTO meta VALUES ('store_id', ?)", (secrets.token_hex(4),))
 
 
+@migrations()
+def scale_is_a_number(db: Database) -> None:
+    """1.5 is a scale too; a STRICT table keeps an INTEGER column to integers."""
+    db.conn.execute("ALTER TABLE job ADD COLUMN factor REAL")
+    db.conn.execute("UPDATE job SET factor = scale")
+    db.conn.execute("ALTER TABLE job DROP COLUMN scale")
+    db.conn.execute("ALTER TABLE job RENAME COLUMN factor TO scale")
+
+
 def _statements(script: str) -> Iterator[str]:
     """Split by hand: `executescript` would commit the migration's transaction."""
     for statement in script.split(";\n"):

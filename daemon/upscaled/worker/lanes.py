@@ -162,7 +162,7 @@ class Lanes:
 
     def _warm(self, wish: Warm) -> None:
         try:
-            self._residents.get(Recipe(wish.model, wish.scale))
+            self._residents.get(Recipe(wish.model))
         except DeviceLost as error:
             self._give_up(error)
         except UpscaledError as error:

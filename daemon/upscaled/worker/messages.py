@@ -50,7 +50,6 @@ class Warm:
     """Fetch and load this model now, so that the first image does not wait for it."""
 
     model: str
-    scale: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,8 @@ class Residents:
             ModelError: it cannot be had, or cannot be used.
             DeviceError: the device cannot be used.
         """
-        key = Recipe(recipe.model, recipe.scale, tile_px=recipe.tile_px, precision=recipe.precision)
+        # Whatever size a rule wants, the network is one.
+        key = Recipe(recipe.model, tile_px=recipe.tile_px, precision=recipe.precision)
         if key not in self._loaded:
             while len(self._loaded) >= _MOST_RESIDENT:
                 self._loaded.popitem(last=False)
@@ -102,7 +103,6 @@ class Residents:
             precision=precision,
             memory_bytes=self._begin.memory_bytes,
             tile_px=recipe.tile_px,
-            expected_scale=recipe.scale,
             learned=self._learned,
         )
         self._report(
