@@ -87,6 +87,15 @@ def test_the_service_lives_from_installation_to_removal(
     assert report["properties"]["UnitFileState"] == "enabled"
     pid = manager.show("MainPID")
 
+    ran = manager.run(f"HF_HUB_OFFLINE=1 upscaled doctor --json --config '{config}'", timeout_s=150)
+    found = json.loads(ran.stdout)["findings"]
+    assert {one["topic"] for one in found if one["level"] != "ok"} <= {"linger"}, found
+    assert ran.returncode in {0, 5}
+    told = {one["topic"]: one["what"] for one in found}
+    assert "running (pid " in told["daemon"]
+    assert "is current" in told["unit"]
+    assert "a test picture was upscaled" in told["inference"]
+
     assert "Installed" in manager.check(f"upscaled service install --config '{config}'")
     assert manager.show("MainPID") == pid, "nothing changed, so nothing was restarted"
 

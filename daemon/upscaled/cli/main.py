@@ -30,6 +30,7 @@ _COMMANDS = {
     "config": "config",
     "models": "models",
     "service": "service",
+    "doctor": "doctor",
     "bench": "bench",
 }
 _GROUPS = {"config", "models", "service"}

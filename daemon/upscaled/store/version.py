@@ -21,3 +21,7 @@ def wal_reset_bug(version: tuple[int, int, int] = sqlite3.sqlite_version_info) -
         return None
     name = ".".join(map(str, version))
     return f"SQLite {name} has the WAL-reset bug: let nothing else write to the job database"
+
+
+def sqlite_version() -> str:
+    return sqlite3.sqlite_version

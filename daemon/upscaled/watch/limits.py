@@ -17,9 +17,9 @@ _NO_FILES = "this process may open no more files (raise LimitNOFILE= of the unit
 def explain_refusal(error: OSError) -> str:
     """One sentence for a refused inotify instance (EMFILE) or watch (ENOSPC)."""
     if error.errno == errno.ENOSPC:
-        return _exhausted("watches", _WATCHES, _ROOMY_WATCHES)
+        return _exhausted("watches", _WATCHES)
     if error.errno == errno.EMFILE and _may_open_files():
-        return _exhausted("instances", _INSTANCES, _ROOMY_INSTANCES)
+        return _exhausted("instances", _INSTANCES)
     if error.errno == errno.EMFILE:
         return _NO_FILES
     return f"inotify is refused ({error.strerror})"
@@ -44,14 +44,34 @@ def explain_unwatched(unwatched: dict[bytes, str], spec: InboxSpec) -> str | Non
     return f"{where}: looked through every {spec.poll_s:g} s, because {cause}"
 
 
-def _exhausted(noun: str, settings: tuple[str, ...], roomy: int) -> str:
-    # The smaller of the two is the one that bites: user/ counts for each user namespace.
-    allowed, setting = min((_value(setting), setting) for setting in settings)
-    name = setting.replace("/", ".")
+def watch_limit() -> tuple[int, str]:
+    """How many folders this user may watch, and the setting that says so."""
+    return _least(_WATCHES)
+
+
+def instance_limit() -> tuple[int, str]:
+    """How many inotify instances this user may open, and the setting that says so."""
+    return _least(_INSTANCES)
+
+
+def raise_limit(allowed: int, name: str) -> str:
+    """The command that allows more."""
+    roomy = _ROOMY_WATCHES if "watches" in name else _ROOMY_INSTANCES
+    return f"sudo sysctl {name}={max(roomy, allowed * 2)}"
+
+
+def _exhausted(noun: str, settings: tuple[str, ...]) -> str:
+    allowed, name = _least(settings)
     return (
         f"the kernel allows no more inotify {noun} ({name} is {allowed}); "
-        f"allow more with: sudo sysctl {name}={max(roomy, allowed * 2)}"
+        f"allow more with: {raise_limit(allowed, name)}"
     )
+
+
+def _least(settings: tuple[str, ...]) -> tuple[int, str]:
+    # The smaller of the two is the one that bites: user/ counts for each user namespace.
+    allowed, setting = min((_value(setting), setting) for setting in settings)
+    return allowed, setting.replace("/", ".")
 
 
 def _value(setting: str) -> int:

@@ -174,6 +174,11 @@ def executable() -> list[str]:
     return [str(script)] if script.exists() else [sys.executable, "-m", "upscaled"]
 
 
+def installed_unit() -> str | None:
+    """Its text; None: it is not installed."""
+    return _read(unit_path())
+
+
 def is_current(installed: str) -> bool:
     """Whether this program would install the same, with whatever configuration."""
     rendered = render_unit(executable())

@@ -1,0 +1,1 @@
+"""What `upscaled doctor` looks at: a module for each noun, each yields findings."""
