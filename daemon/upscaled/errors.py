@@ -171,6 +171,10 @@ class BadResult(JobError):
     """The network gave no picture (NaN, or one flat colour)."""
 
 
+class NotTaken(JobError):
+    """The conditions of its rule do not hold: the image is left to other rules, or alone."""
+
+
 class SourceChanged(JobError):
     """The source changed while it was read."""
 

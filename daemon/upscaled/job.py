@@ -132,6 +132,8 @@ class Order:
     recipe: Recipe
     delivery: Delivery
     attempt: int = 1
+    probe: bool = False
+    """The rule has conditions on the picture: its header is described before any work."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,8 +41,16 @@ class Match:
         """Why it is taken or not, in one line."""
         if self.rule:
             return str(self.verdicts[-1])
-        inside = [verdict for verdict in self.verdicts if verdict.reason != _ELSEWHERE]
-        return "; ".join(map(str, inside)) or "it lies in no inbox"
+        return "; ".join(map(str, self._inside)) or "it lies in no inbox"
+
+    @property
+    def is_near(self) -> bool:
+        """Whether it lies in an inbox of any rule that was asked."""
+        return bool(self._inside)
+
+    @property
+    def _inside(self) -> list[Verdict]:
+        return [verdict for verdict in self.verdicts if verdict.reason != _ELSEWHERE]
 
 
 _ELSEWHERE = "the file is in none of its inboxes"

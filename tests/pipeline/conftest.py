@@ -10,7 +10,7 @@ from PIL import Image
 
 from fakes import NearestUpscaler
 from made import order
-from upscaled.job import Done, Order, Result, Twin
+from upscaled.job import Done, Order, Result, Traits, Twin
 from upscaled.pipeline import run
 
 
@@ -19,7 +19,12 @@ class ListLedger:
     """A `Ledger` that remembers what it was told."""
 
     twin: Twin | None = None
+    refusal: str | None = None
     told: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def describe(self, job_id: int, traits: Traits) -> str | None:
+        self.told.append(("describe", job_id, traits))
+        return self.refusal
 
     def identify(self, job_id: int, content_sha256: str) -> Twin | None:
         self.told.append(("identify", job_id, content_sha256))

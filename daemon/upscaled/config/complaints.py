@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from upscaled.config.findings import Findings, dotted
-from upscaled.config.model import TAGS, Document, ModelSource, Output, Params, Rule, Upscaler
+from upscaled.config.model import TAGS, Document, ModelSource, Output, Params, Rule, Upscaler, When
 from upscaled.config.problems import did_you_mean, quoted
 from upscaled.config.tree import Location, Node, find, holds
 from upscaled.config.words import Misfit
@@ -34,6 +34,7 @@ _SHAPES = {
 }
 _HOMES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("output:", Output),
+    ("when:", When),
     ("a rule, or defaults:", Rule),
     ("a component", Upscaler),
     ("params: of a component", Params),

@@ -25,8 +25,10 @@ from upscaled.config.words import (
     EdgePx,
     ImageFormat,
     KeepAlive,
+    Kinds,
     Megapixels,
     Memory,
+    NumberRange,
     Patterns,
     Precision,
     Priority,
@@ -35,6 +37,7 @@ from upscaled.config.words import (
     Repository,
     Scale,
     Sha256,
+    SizeRange,
     Template,
     Text,
     Texts,
@@ -131,6 +134,26 @@ OnFailure = Annotated[
 ]
 
 
+class When(Block):
+    """Conditions on the picture itself; all that is written has to hold."""
+
+    size: SizeRange | None = None
+    """Of the file: {max: 20MB}, 100KB..5MB."""
+    megapixels: NumberRange | None = None
+    """{max: 4}, 1..12."""
+    width: NumberRange | None = None
+    """In pixels, as the picture is seen upright."""
+    height: NumberRange | None = None
+    format: Kinds | None = None
+    """What the content is, whatever the file is called: jpeg, [png, webp]."""
+    gray: bool | None = None
+    """Whether it is stored in gray; false: in colour."""
+    alpha: bool | None = None
+    """Whether it has an alpha channel."""
+    animated: bool | None = None
+    """Whether it has several frames."""
+
+
 class Rule(Block):
     """Which files of which inboxes are upscaled, how, and where the results go."""
 
@@ -146,6 +169,10 @@ class Rule(Block):
     include: Patterns | None = None
     """gitignore patterns, case not respected; the usual image files."""
     exclude: Patterns | None = None
+    when: When | None = None
+    """Conditions on the picture itself; where they do not hold, the next rule is asked."""
+    also: bool | None = None
+    """Takes its files whether or not another rule takes them too; false."""
     component: Text | None = None
     """The name of a component; not needed where there is one, or none."""
     scale: Scale | None = None

@@ -8,6 +8,7 @@ from typing import TypeVar
 from upscaled.config import naming
 from upscaled.config.component import Expand, Ingredients
 from upscaled.config.components import Components, ModelOpinion
+from upscaled.config.conditions import NO_CONDITIONS, Conditions
 from upscaled.config.findings import SINGLE, Findings
 from upscaled.config.model import (
     FOREIGN_KEYS,
@@ -15,6 +16,7 @@ from upscaled.config.model import (
     Document,
     Output,
     Rule,
+    When,
 )
 from upscaled.config.paths import NOWHERE, expander
 from upscaled.config.settings import (
@@ -120,6 +122,8 @@ class Resolver:
             hidden=_or(rule.hidden, False),
             include=tuple(map(unshielded, _or(rule.include, DEFAULT_INCLUDE))),
             exclude=tuple(map(unshielded, _or(rule.exclude, ()))),
+            when=_conditions(rule.when),
+            also=_or(rule.also, False),
             settle_s=self._at_least(0, _or(rule.settle, SETTLE_S), (*at, "settle")),
             rescan_s=self._at_least(1, _or(rule.rescan, RESCAN_S), (*at, "rescan")),
             poll_s=self._at_least(0.1, _or(rule.poll, POLL_S), (*at, "poll")),
@@ -236,6 +240,21 @@ class Resolver:
             if below
         }
         return {"": key.origin, **found}
+
+
+def _conditions(when: When | None) -> Conditions:
+    if when is None:
+        return NO_CONDITIONS
+    return Conditions(
+        size_bytes=when.size,
+        megapixels=when.megapixels,
+        width_px=when.width,
+        height_px=when.height,
+        formats=tuple(dict.fromkeys(when.format or ())),
+        gray=when.gray,
+        alpha=when.alpha,
+        animated=when.animated,
+    )
 
 
 def _or(value: T | None, default: T) -> T:

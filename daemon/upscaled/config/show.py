@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from upscaled.config.conditions import Conditions
 from upscaled.config.settings import RuleSettings, Settings
 from upscaled.config.tree import Mapping, Node, Scalar, children, plain
 from upscaled.job import Delivery, Recipe
@@ -68,6 +69,8 @@ def _rule(rule: RuleSettings, settings: Settings) -> dict[str, Any]:
         "hidden": rule.hidden,
         "include": list(rule.include),
         "exclude": list(rule.exclude),
+        "when": _conditions(rule.when),
+        "also": rule.also,
         "component": _component_name(rule, settings),
         "output": {
             "folder": str(rule.delivery.folder),
@@ -91,6 +94,27 @@ def _size(recipe: Recipe) -> dict[str, Any]:
     if recipe.fit is None:
         return {"scale": recipe.scale}
     return {key.removesuffix("_px"): value for key, value in asdict(recipe.fit).items()}
+
+
+def _conditions(when: Conditions) -> dict[str, Any] | None:
+    spans = {
+        "size": when.size_bytes,
+        "megapixels": when.megapixels,
+        "width": when.width_px,
+        "height": when.height_px,
+    }
+    asked: dict[str, Any] = {
+        key: {
+            name: limit
+            for name, limit in (("min", span.least), ("max", span.most))
+            if limit is not None
+        }
+        for key, span in spans.items()
+        if span is not None
+    }
+    asked |= {"format": list(when.formats)} if when.formats else {}
+    flags = {"gray": when.gray, "alpha": when.alpha, "animated": when.animated}
+    return asked | {key: flag for key, flag in flags.items() if flag is not None} or None
 
 
 def _disposals(delivery: Delivery) -> dict[str, Any]:

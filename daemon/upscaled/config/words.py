@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PlainValidator
 
 from upscaled.config import globs, naming, units
+from upscaled.config.conditions import FORMATS, Span, spelled
 from upscaled.config.problems import did_you_mean, quoted
 
 TILE_MIN_PX = 16
@@ -66,6 +67,56 @@ def _pattern(value: object) -> str:
     if found := globs.complaint(value):
         raise Misfit(*found)
     return value
+
+
+def _range_of(unit: Callable[[object], float], example: str) -> Callable[[object], Span]:
+    """`{min: A, max: B}`, `A..B`, `A..` or `..B`; `unit` reads one limit."""
+    remedy = f"write {{min: {example}}}, {{max: {example}}}, or ..{example}"
+
+    def limit(value: object) -> float | None:
+        if value is None or value == "":
+            return None
+        try:
+            return unit(value)
+        except ValueError as error:
+            raise Misfit(str(error), getattr(error, "hint", None) or remedy) from None
+
+    def check(value: object) -> Span:
+        if isinstance(value, dict):
+            if unknown := [key for key in value if key not in {"min", "max"}]:
+                raise Misfit(f"only min and max may stand here, not '{unknown[0]}'", remedy)
+            span = Span(limit(value.get("min")), limit(value.get("max")))
+        elif isinstance(value, str) and value.count("..") == 1:
+            least, _, most = value.partition("..")
+            span = Span(limit(least.strip()), limit(most.strip()))
+        else:
+            raise Misfit(f"{quoted(value)} is no range", remedy)
+        if span == Span():
+            raise Misfit("a range without a limit", remedy)
+        if span.least is not None and span.most is not None and span.least > span.most:
+            raise Misfit("nothing is both: the smallest is more than the largest", "swap them")
+        return span
+
+    return check
+
+
+def _count(value: object) -> float:
+    try:
+        number = float(str(value))
+    except ValueError:
+        number = math.nan
+    if isinstance(value, bool) or not 0 <= number < math.inf:
+        raise Misfit(f"{quoted(value)} is no number that could be meant here")
+    return number
+
+
+def _kind_of_file(value: object) -> str:
+    known = [*FORMATS, "jpg", "tif"]
+    word = spelled(value) if isinstance(value, str) else value
+    if word in FORMATS:
+        return str(word)
+    close = did_you_mean(value, known) if isinstance(value, str) else None
+    raise Misfit(f"{quoted(value)} is not one of {', '.join(FORMATS)}", close)
 
 
 def disposal(*words: str) -> Callable[[object], tuple[str, str | None]]:
@@ -148,6 +199,18 @@ Memory = Annotated[
 ]
 Device = Annotated[str, PlainValidator(_device, json_schema_input_type=str)]
 Devices = Annotated[list[Device], BeforeValidator(listed, json_schema_input_type=str | list[str])]
+_RANGE_SCHEMA = str | dict[Literal["min", "max"], int | float | str]
+SizeRange = Annotated[
+    Span,
+    PlainValidator(_range_of(units.size_bytes, "5MB"), json_schema_input_type=_RANGE_SCHEMA),
+]
+NumberRange = Annotated[
+    Span, PlainValidator(_range_of(_count, "4"), json_schema_input_type=_RANGE_SCHEMA)
+]
+Kinds = Annotated[
+    list[Annotated[str, PlainValidator(_kind_of_file, json_schema_input_type=str)]],
+    BeforeValidator(listed, json_schema_input_type=str | list[str]),
+]
 TileSize = Annotated[
     int | None, PlainValidator(_tile, json_schema_input_type=Literal["auto"] | int)
 ]

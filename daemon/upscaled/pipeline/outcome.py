@@ -19,6 +19,8 @@ def outcome_of(error: Exception) -> Outcome:  # noqa: C901, PLR0911, PLR0912 (a 
             return Changed()
         case errors.SourceVanished():
             return Vanished()
+        case errors.NotTaken():
+            return Cancelled(error.message)
         case errors.Interrupted():
             return Interrupted()
         case errors.LargeEnough():

@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from upscaled.errors import LargeEnough, SourceChanged
+from upscaled.errors import LargeEnough, NotTaken, SourceChanged
 from upscaled.image.decode import decode
 from upscaled.image.encode import encode
 from upscaled.image.formats import FORMATS, check_size, resolve_format
 from upscaled.image.picture import Picture
+from upscaled.image.probe import probe
 from upscaled.image.size import fitted
-from upscaled.job import Done, Order, Recipe, Result, Timings, Twin
+from upscaled.job import Done, Order, Recipe, Result, Timings, Traits, Twin
 from upscaled.output import durable
 from upscaled.output.naming import NameParts, candidates
 from upscaled.output.publish import publish
@@ -30,6 +31,10 @@ from upscaled.pipeline.upscaling import Upscaling
 class Ledger(Protocol):
     """What a job has to ask of, and tell to, the queue while it runs."""
 
+    def describe(self, job_id: int, traits: Traits) -> str | None:
+        """Why the rule does not take such a picture; None: it does."""
+        ...
+
     def identify(self, job_id: int, content_sha256: str) -> Twin | None:
         """An earlier result of the same bytes by the same rule and recipe."""
         ...
@@ -41,6 +46,9 @@ class Ledger(Protocol):
 
 class NoLedger:
     """For `upscaled run`: nothing is queued, nothing is remembered."""
+
+    def describe(self, job_id: int, traits: Traits) -> str | None:  # noqa: ARG002 (the seam)
+        return None
 
     def identify(self, job_id: int, content_sha256: str) -> Twin | None:  # noqa: ARG002 (the seam)
         return None
@@ -70,12 +78,16 @@ def prepare(order: Order, ledger: Ledger, *, mark: str) -> Prepared | Done:
     """Read and decode; or, where the same bytes were done before, the copied result.
 
     Raises:
+        NotTaken: the picture is not what the rule asks for.
         JobError: as `pipeline.source.read` and `image.decode.decode` say.
         LargeEnough: the recipe leaves such a picture alone.
         OSError: the copy could not be written.
     """
     started = time.monotonic()
     source = read(order)
+    refusal = ledger.describe(order.job_id, probe(source.content)) if order.probe else None
+    if refusal is not None:
+        raise NotTaken(refusal)
     twin = ledger.identify(order.job_id, source.sha256)
     if twin is not None:
         done = _repeat(order, source, twin, ledger, mark=mark)

@@ -9,6 +9,7 @@ from upscaled.clock import Clock
 from upscaled.config.settings import RuleSettings
 from upscaled.errors import ExitCode
 from upscaled.job import (
+    Arrival,
     Cancelled,
     Changed,
     Done,
@@ -20,17 +21,19 @@ from upscaled.job import (
     Snoozed,
 )
 from upscaled.output.publish import stands
-from upscaled.service import scheduler
+from upscaled.service import routing, scheduler
 from upscaled.service.executor import Died, Executor
 from upscaled.service.seat import Flight, Seat
 from upscaled.store.jobs import Ready, Store
 from upscaled.worker.messages import (
     Announced,
     Committed,
+    Described,
     Finished,
     FromWorker,
     Identified,
     Learned,
+    Ruling,
     Verdict,
 )
 
@@ -59,6 +62,7 @@ class Dispatcher:
         self._owner = owner
         self._on_end = on_end
         self._last_rules: list[str] = []
+        self._rules: Sequence[RuleSettings] = ()
         self._held: list[_Held] = []
 
     @property
@@ -73,6 +77,7 @@ class Dispatcher:
 
     def step(self, rules: Sequence[RuleSettings]) -> None:
         """See to the workers, and give them what they can take."""
+        self._rules = rules
         named = {rule.name: rule for rule in rules}
         names = list(named)
         for seat in self.seats:
@@ -105,7 +110,7 @@ class Dispatcher:
             case Learned(values):
                 for key, value in values.items():
                     self._store.learn(key, value, self._clock.now())
-            case Identified(job_id) | Announced(job_id) | Finished(job_id):
+            case Described(job_id) | Identified(job_id) | Announced(job_id) | Finished(job_id):
                 if job_id in seat.flights:
                     self._hear_of_job(seat, message)
                 else:
@@ -116,8 +121,12 @@ class Dispatcher:
     def _seat_of(self, executor: Executor) -> Seat | None:
         return next((seat for seat in self.seats if seat.worker is executor), None)
 
-    def _hear_of_job(self, seat: Seat, message: Identified | Announced | Finished) -> None:
+    def _hear_of_job(
+        self, seat: Seat, message: Described | Identified | Announced | Finished
+    ) -> None:
         match message:
+            case Described():
+                self._rule_on(seat, message)
             case Identified():
                 self._identify(seat, message)
             case Announced(job_id, result):
@@ -126,6 +135,23 @@ class Dispatcher:
                 seat.say(Committed(job_id))
             case Finished(job_id, outcome):
                 self._end(seat, job_id, outcome)
+
+    def _rule_on(self, seat: Seat, described: Described) -> None:
+        """Whether its rule takes such a picture; if not, the next rule that does gets the file."""
+        order = seat.flights[described.job_id].order
+        route = routing.route(self._rules, order, described.traits)
+        if route.rule is not None and route.root is not None and order.fingerprint is not None:
+            # Before this job ends: a crash in between finds it again, and then the file known.
+            self._store.admit(
+                route.rule.name,
+                route.root,
+                [Arrival(order.source, order.fingerprint)],
+                route.rule.recipe,
+                route.rule.delivery,
+                now=self._clock.now(),
+                priority=route.rule.priority,
+            )
+        seat.say(Ruling(described.job_id, route.refusal))
 
     def _identify(self, seat: Seat, message: Identified) -> None:
         flight = seat.flights[message.job_id]

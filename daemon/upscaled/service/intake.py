@@ -1,4 +1,4 @@
-"""Settled files to the queue: the first rule that takes a file gets it."""
+"""Settled files to the queue: the first rule that takes a file gets it, and each with `also:`."""
 
 import logging
 from collections.abc import Sequence
@@ -23,10 +23,10 @@ class Intake:
         """Queue what is new; the number of files queued."""
         found: dict[tuple[str, Path], tuple[RuleSettings, list[Arrival]]] = {}
         for arrival in batch.arrivals:
-            match = rules.match(active, arrival.path, batch.root)
-            if match.rule is not None and match.root is not None:
-                key = match.rule.name, match.root
-                found.setdefault(key, (match.rule, []))[1].append(arrival)
+            for match in _takers(active, arrival, batch.root):
+                if match.rule is not None and match.root is not None:
+                    key = match.rule.name, match.root
+                    found.setdefault(key, (match.rule, []))[1].append(arrival)
         queued = 0
         for (name, root), (rule, arrivals) in found.items():
             queued += self._store.admit(
@@ -46,3 +46,13 @@ class Intake:
                 "%d %s queued from %s", queued, "file" if queued == 1 else "files", batch.root
             )
         return queued
+
+
+def _takers(
+    active: Sequence[RuleSettings], arrival: Arrival, root: Path
+) -> tuple[rules.Match, ...]:
+    """What can never be an image has no size to be judged by, and is told once."""
+    if arrival.oddity is not None:
+        return (rules.match(active, arrival.path, root),)
+    size_bytes = arrival.fingerprint.size_bytes
+    return rules.takers(active, arrival.path, root, size_bytes=size_bytes)

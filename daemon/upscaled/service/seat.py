@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from upscaled import log
 from upscaled.clock import Clock
@@ -181,6 +181,7 @@ class Seat:
         now = self._clock.monotonic()
         if not self.flights:
             self._heard_at = now
+        order = replace(order, probe=rule.when.needs_traits)
         self.flights[order.job_id] = Flight(order, suspect, now, rule.timeout_s, rule.max_attempts)
         self.say(Run(order))
 

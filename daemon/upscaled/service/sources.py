@@ -53,7 +53,8 @@ class Sources:
         if len(self._busy) >= _MOST_BUSY:
             # The next round comes to it.
             self._round_at = self._clock.monotonic()
-        elif (pending := self._store.disposal(job_id)) is not None:
+            return
+        for pending in self._store.disposals_after(job_id):
             self._begin(pending)
 
     def settle(self) -> None:

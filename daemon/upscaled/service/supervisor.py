@@ -268,7 +268,7 @@ class Supervisor:
         if isinstance(outcome, Changed | Vanished) or _has_changed(order):
             # What stands there now, or comes back, is new work: nobody else looks at it again.
             self.inboxes.resettle(order.source)
-        if state in {JobState.DONE, JobState.FAILED}:
+        if state is not JobState.WAITING:
             self.sources.offer(order.job_id)
 
     def stop(self) -> None:

@@ -34,6 +34,10 @@ class Disposal:
     delivery: Delivery
 
 
+_IS_WANTED = """EXISTS (SELECT 1 FROM job o WHERE o.path = j.path AND o.rule <> j.rule
+    AND o.state IN ('waiting', 'running') AND o.inode = j.inode AND o.mtime_ns = j.mtime_ns)"""
+"""Another rule (`also:`) still has to read the same file."""
+
 _DISPOSAL = (
     f"SELECT j.id, state, path, relative, delivery, {FINGERPRINT} "
     "FROM job j JOIN recipe r ON r.id = recipe_id"
@@ -85,15 +89,20 @@ class Recovery(Attempts):
         Sources are touched only after the result is durable and committed.
         """
         rows = self._rows(
-            f"{_DISPOSAL} WHERE source_pending = 1 AND j.id > ? ORDER BY j.id LIMIT ?",
+            f"{_DISPOSAL} WHERE source_pending = 1 AND j.id > ? AND NOT {_IS_WANTED} "
+            "ORDER BY j.id LIMIT ?",
             (after, most),
         )
         return tuple(map(_disposal, rows))
 
-    def disposal(self, job_id: int) -> Disposal | None:
-        """Of one job; None where its source has been dealt with."""
-        row = self._row(f"{_DISPOSAL} WHERE source_pending = 1 AND j.id = ?", (job_id,))
-        return None if row is None else _disposal(row)
+    def disposals_after(self, job_id: int) -> tuple[Disposal, ...]:
+        """What the end of this job lets happen: its own, and those of rules that waited for it."""
+        rows = self._rows(
+            f"{_DISPOSAL} WHERE j.path = (SELECT path FROM job WHERE id = ?) "
+            f"AND source_pending = 1 AND NOT {_IS_WANTED} ORDER BY j.id",
+            (job_id,),
+        )
+        return tuple(map(_disposal, rows))
 
     def disposed(self, job_id: int, now: float, note: str | None = None) -> None:
         with self._write() as conn:

@@ -11,17 +11,19 @@ from functools import partial
 from queue import Queue, SimpleQueue
 
 from upscaled.errors import DeviceLost, ExitCode, UpscaledError
-from upscaled.job import Done, Interrupted, Order, Outcome, Recipe, Result, Twin
+from upscaled.job import Done, Interrupted, Order, Outcome, Recipe, Result, Traits, Twin
 from upscaled.pipeline import run
 from upscaled.pipeline.outcome import outcome_of
 from upscaled.plain import printable
 from upscaled.worker.messages import (
     Announced,
     Committed,
+    Described,
     Finished,
     FromWorker,
     Identified,
     Progressed,
+    Ruling,
     Unusable,
     Verdict,
     Warm,
@@ -37,7 +39,7 @@ class ChannelLedger:
 
     def __init__(self, send: Callable[[FromWorker], None]) -> None:
         self._send = send
-        self._answers: dict[int, SimpleQueue[Verdict | Committed]] = {}
+        self._answers: dict[int, SimpleQueue[Ruling | Verdict | Committed]] = {}
 
     def open(self, job_id: int) -> None:
         self._answers[job_id] = SimpleQueue()
@@ -45,9 +47,14 @@ class ChannelLedger:
     def close(self, job_id: int) -> None:
         self._answers.pop(job_id, None)
 
-    def answer(self, message: Verdict | Committed) -> None:
+    def answer(self, message: Ruling | Verdict | Committed) -> None:
         if (waiting := self._answers.get(message.job_id)) is not None:
             waiting.put(message)
+
+    def describe(self, job_id: int, traits: Traits) -> str | None:
+        self._send(Described(job_id, traits))
+        answer = self._answers[job_id].get()
+        return answer.refusal if isinstance(answer, Ruling) else None
 
     def identify(self, job_id: int, content_sha256: str) -> Twin | None:
         self._send(Identified(job_id, content_sha256))

@@ -20,6 +20,7 @@ from upscaled.worker.messages import (
     Channel,
     Committed,
     FromWorker,
+    Ruling,
     Run,
     Stop,
     ToWorker,
@@ -72,7 +73,7 @@ def _serve(channel: Channel, begin: Begin, messages: Iterator[ToWorker]) -> None
                 lanes.submit(order)
             case Warm():
                 lanes.submit(message)
-            case Verdict() | Committed():
+            case Ruling() | Verdict() | Committed():
                 lanes.ledger.answer(message)
             case Stop():
                 stopping.set()

@@ -14,7 +14,7 @@ from typing import Any
 import cattrs
 from cattrs.strategies import configure_tagged_union
 
-from upscaled.job import Order, Outcome, Result, Twin
+from upscaled.job import Order, Outcome, Result, Traits, Twin
 from upscaled.plain import MALFORMED, make_converter
 
 MAX_LINE_BYTES = 1 << 20
@@ -55,6 +55,15 @@ class Warm:
 @dataclass(frozen=True, slots=True)
 class Run:
     order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """The answer to `Described`."""
+
+    job_id: int
+    refusal: str | None
+    """Why the rule does not take it; None: go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +122,14 @@ class Unusable:
 
 
 @dataclass(frozen=True, slots=True)
+class Described:
+    """What the header says, where `Order.probe` asks for it."""
+
+    job_id: int
+    traits: Traits
+
+
+@dataclass(frozen=True, slots=True)
 class Identified:
     job_id: int
     content_sha256: str
@@ -158,9 +175,18 @@ class Beat:
     """What it could still take."""
 
 
-ToWorker = Begin | Warm | Run | Verdict | Committed | Stop
+ToWorker = Begin | Warm | Run | Ruling | Verdict | Committed | Stop
 FromWorker = (
-    Fetching | Resident | Unusable | Identified | Announced | Progressed | Finished | Learned | Beat
+    Described
+    | Fetching
+    | Resident
+    | Unusable
+    | Identified
+    | Announced
+    | Progressed
+    | Finished
+    | Learned
+    | Beat
 )
 
 
