@@ -113,12 +113,14 @@ def _unknown_key(at: Location, findings: Findings) -> None:
 
 
 def _home(key: str, where: Location) -> str | None:
-    """The part of the grammar that has this very key, or one close to it."""
+    """The parts of the grammar that have this very key."""
     here = set(_keys_at(where))
-    for shown, model in _HOMES:
-        if set(model.model_fields) != here and key in model.model_fields:
-            return f"'{key}' belongs to {shown}"
-    return None
+    homes = [
+        shown
+        for shown, model in _HOMES
+        if set(model.model_fields) != here and key in model.model_fields
+    ]
+    return f"'{key}' belongs to {' or '.join(homes)}" if homes else None
 
 
 def _keys_at(where: Location) -> Iterator[str]:
