@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest
 heading = @printf '\n== %s ==\n' "$(1)"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit soak fix install system clean
+.PHONY: help demo test lint types unit soak fix install system man clean
 # The steps of `test` stop at the first that fails, and their output stays in order.
 .NOTPARALLEL:
 
@@ -46,6 +46,9 @@ install: ## make .venv, or use it again
 
 system: ## install what system tests need, where apt-get may
 	@tests/tools/system-packages
+
+man: install ## write docs/upscaled.1 anew from the commands
+	$(BIN)/python -m upscaled.cli.manpage > docs/upscaled.1
 
 clean: ## remove what was made here (models in your data folder stay)
 	rm -rf .venv .demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

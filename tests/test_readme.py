@@ -4,22 +4,18 @@ Each line of its `sh` blocks is looked up: `upscaled` lines against the real com
 lines in the Makefile. The block under "Try it" is run for real.
 """
 
-import re
-import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
-import click
 import pytest
 
-from upscaled.cli import main as command_line
+from command_lines import ROOT, objection
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-NOT_OURS = {"cp", "journalctl", "loginctl", "pipx", "python3"}
+NOT_OURS = frozenset({"cp", "journalctl", "loginctl", "pipx", "python3"})
 
 
 class Line(NamedTuple):
@@ -44,33 +40,9 @@ def read_lines(markdown: str) -> list[Line]:
 LINES = read_lines(README)
 
 
-def objection(text: str) -> str | None:
-    """Why the command cannot be typed as it stands, or None."""
-    program, *words = shlex.split(text)
-    if program == "make":
-        targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-        return None if set(words) <= set(targets) else f"no such target: {words}"
-    if program != "upscaled":
-        return None if program in NOT_OURS else f"what is {program}?"
-    command: click.Command = next(
-        value for value in vars(command_line).values() if isinstance(value, click.Group)
-    )
-    context = click.Context(command, info_name=program)
-    while words and isinstance(command, click.Group) and not words[0].startswith("-"):
-        inner = command.get_command(context, words[0])
-        if inner is None:
-            return f"no such command: {context.command_path} {words[0]}"
-        command, context = inner, click.Context(inner, parent=context, info_name=words.pop(0))
-    if isinstance(command, click.Group) and not words:
-        return f"{context.command_path} needs a command"
-    options = {name for parameter in command.get_params(context) for name in parameter.opts}
-    unknown = {word.partition("=")[0] for word in words if word.startswith("-")} - options
-    return f"{context.command_path} has no {sorted(unknown)}" if unknown else None
-
-
 @pytest.mark.parametrize("line", LINES, ids=lambda line: f"README.md:{line.number}")
 def test_each_command_can_be_typed_as_it_stands(line: Line) -> None:
-    assert objection(line.text) is None
+    assert objection(line.text, not_ours=NOT_OURS) is None
 
 
 @pytest.mark.parametrize(

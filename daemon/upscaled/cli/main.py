@@ -32,6 +32,7 @@ _COMMANDS = {
     "service": "service",
     "doctor": "doctor",
     "bench": "bench",
+    "completion": "completion",
 }
 _GROUPS = {"config", "models", "service"}
 

@@ -7,6 +7,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from upscaled.cli.completers import complete_models
 from upscaled.cli.options import json_option, unread_config_option
 from upscaled.dirs import find_dirs
 from upscaled.models.library import Library
@@ -29,7 +30,13 @@ _COLUMNS = {
 
 
 @click.command("bench", short_help="Measure speed and memory.")
-@click.option("--model", default=_DEFAULT_MODEL, show_default=True, help="Name or file.")
+@click.option(
+    "--model",
+    default=_DEFAULT_MODEL,
+    show_default=True,
+    shell_complete=complete_models,
+    help="Name or file.",
+)
 @click.option(
     "--against",
     type=click.Choice([*PEERS, "all"]),

@@ -94,7 +94,7 @@ def check(
         context.exit(ExitCode.CONFIG)
 
 
-@config_group.command("show")
+@config_group.command("show", short_help="Show what holds, defaults put in.")
 @config_option
 @env_option
 @env_file_option
@@ -143,7 +143,7 @@ def schema() -> None:
     click.echo(_schema_text(), nl=False)
 
 
-@config_group.command("init")
+@config_group.command("init", short_help="Write a configuration to begin with.")
 @click.option("--config", "-c", type=click.Path(path_type=Path), help="Where to write it.")
 @click.option("--force", is_flag=True, help="Replace what stands there.")
 def init(config: Path | None, *, force: bool) -> None:

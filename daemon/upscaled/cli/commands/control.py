@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from upscaled.cli.completers import complete_failed, complete_rules
 from upscaled.cli.options import config_option
 from upscaled.control.client import ask
 from upscaled.control.protocol import Request
@@ -18,7 +19,7 @@ def _order(do: str, **arguments: Any) -> dict[str, Any]:
 
 
 @click.command("retry", short_help="Queue failed files again.")
-@click.argument("job_ids", metavar="[ID]...", type=int, nargs=-1)
+@click.argument("job_ids", metavar="[ID]...", type=int, nargs=-1, shell_complete=complete_failed)
 @click.option("--all", "everything", is_flag=True, help="All that failed.")
 @config_option
 def retry_command(job_ids: tuple[int, ...], *, everything: bool, config: tuple[Path, ...]) -> None:  # noqa: ARG001 (each command takes it)
@@ -41,7 +42,7 @@ def retry_command(job_ids: tuple[int, ...], *, everything: bool, config: tuple[P
 
 
 def _rule_order(name: str, short: str, said: str) -> click.Command:
-    @click.argument("rule", required=False, default="")
+    @click.argument("rule", required=False, default="", shell_complete=complete_rules)
     @config_option
     def command(rule: str, config: tuple[Path, ...]) -> None:  # noqa: ARG001 (each command takes it)
         _order(name, rule=rule)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.table import Table
 
+from upscaled.cli.completers import complete_models
 from upscaled.cli.options import config_option, json_option, load_settings, unread_config_option
 from upscaled.cli.screens.words import size
 from upscaled.dirs import find_dirs
@@ -24,7 +25,7 @@ from upscaled.models.reference import resolve
 
 SCHEMA_VERSION = 1
 
-model_argument = click.argument("model", nargs=-1)
+model_argument = click.argument("model", nargs=-1, shell_complete=complete_models)
 
 
 @click.group("models", short_help="List, fetch, check and remove models.")
@@ -137,7 +138,7 @@ def verify_command(model: tuple[str, ...]) -> int:
 
 
 @models_group.command("remove", short_help="Remove what is kept of models.")
-@click.argument("model", nargs=-1, required=True)
+@click.argument("model", nargs=-1, required=True, shell_complete=complete_models)
 @unread_config_option
 def remove_command(model: tuple[str, ...]) -> None:
     """Remove what is kept of MODEL…; files of your own stay.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from upscaled.cli.completers import complete_models, complete_rules
 from upscaled.cli.options import config_option, load_settings
 from upscaled.config.settings import DEFAULT_INCLUDE, RuleSettings, Settings
 from upscaled.dirs import find_dirs
@@ -23,8 +24,16 @@ from upscaled.job import Delivery, Order, Recipe
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for the results.  [default: beside each file]",
 )
-@click.option("-r", "--rule", "rule_name", help="Take model and format from this rule.")
-@click.option("-m", "--model", help="Name of a model, or a model file.")
+@click.option(
+    "-r",
+    "--rule",
+    "rule_name",
+    shell_complete=complete_rules,
+    help="Take model and format from this rule.",
+)
+@click.option(
+    "-m", "--model", shell_complete=complete_models, help="Name of a model, or a model file."
+)
 @click.option("-f", "--format", "form", help="same, png, jpeg, webp, avif or tiff.")
 @click.option("-v", "--verbose", is_flag=True, help="Say how each file was done.")
 @config_option

@@ -68,7 +68,7 @@ def install(config: tuple[Path, ...]) -> None:
     click.echo(_linger())
 
 
-@service_group.command("uninstall")
+@service_group.command("uninstall", short_help="Stop the service and remove the unit.")
 @unread_config_option
 def uninstall() -> None:
     """Stop the service and remove the unit; jobs, models and configuration stay.

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from upscaled import log
+from upscaled.cli.completers import complete_jobs
 from upscaled.cli.options import config_option, json_option
 from upscaled.dirs import find_dirs
 from upscaled.errors import UsageError
@@ -15,7 +16,7 @@ from upscaled.store.views import open_views
 
 
 @click.command("show", short_help="A job and its history.")
-@click.argument("job_id", metavar="ID", type=int)
+@click.argument("job_id", metavar="ID", type=int, shell_complete=complete_jobs)
 @config_option
 @json_option
 def show_command(job_id: int, config: tuple[Path, ...], *, as_json: bool) -> None:  # noqa: ARG001 (each command takes it)
