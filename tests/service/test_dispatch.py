@@ -377,6 +377,33 @@ def test_a_worker_without_a_word_is_killed_and_its_beats_do_not_count(daemon: Da
     assert daemon.attempts() == {1: 1}, "alone: it counts"
 
 
+def test_a_file_that_hangs_each_worker_fails_with_what_it_did_and_what_to_do(
+    daemon: Daemon,
+) -> None:
+    daemon.drop("a.png")
+    for _ in range(3):
+        daemon.step(100)
+        daemon.up()
+        daemon.step(STALL_S + 1)
+    row = daemon.store._conn.execute("SELECT state, reason, hint FROM job").fetchone()
+    hung = "the worker hung: it made no progress for 10 min, and was ended"
+    assert row == (
+        "failed",
+        f"it killed the worker 3 times ({hung})",
+        "does another program open it? to try again: upscaled retry 1",
+    )
+    assert daemon.seat.last_death is not None
+    assert "SIGKILL" not in daemon.seat.last_death
+
+
+def test_the_next_death_is_not_taken_for_the_last_one(daemon: Daemon) -> None:
+    daemon.drop("a.png")
+    daemon.up()
+    daemon.step(STALL_S + 1)
+    daemon.up().die("killed by SIGSEGV", -11)
+    assert daemon.seat.last_death == "died: killed by SIGSEGV"
+
+
 def test_an_idle_worker_may_be_silent(daemon: Daemon) -> None:
     worker = daemon.up()
     daemon.step(10 * STALL_S)

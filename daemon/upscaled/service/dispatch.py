@@ -199,7 +199,7 @@ class Dispatcher:
             for job_id in jobs:
                 self._end(seat, job_id, Snoozed(f"the device {seat.device} was lost"))
         elif jobs:
-            self._blame(seat, jobs, died.reason)
+            self._blame(seat, jobs, f"the worker {seat.last_death}")
 
     def _end_published(self, seat: Seat) -> None:
         """What had its final name when the worker died is done."""
@@ -218,7 +218,7 @@ class Dispatcher:
 
     def _blame(self, seat: Seat, jobs: Sequence[int], reason: str) -> None:
         flights = {job_id: seat.flights.pop(job_id) for job_id in jobs}
-        poison = self._store.died(jobs, f"the worker died: {reason}", self._clock.now())
+        poison = self._store.died(jobs, reason, self._clock.now())
         for job_id in poison:
             outcome = Failed("it kills the worker")
             _tell(flights[job_id].order, outcome, JobState.FAILED)

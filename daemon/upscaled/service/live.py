@@ -98,7 +98,7 @@ def _problems(supervisor: "Supervisor", views: list[InboxView]) -> Iterator[dict
             yield _problem(f"model {model} cannot be used: {unusable.reason}", unusable.hint)
         if seat.restart_in_s is not None and seat.last_death is not None:
             yield _problem(
-                f"the worker died ({seat.last_death}) and is started again",
+                f"the worker {seat.last_death}; it is started again",
                 "journalctl --user -u upscaled",
             )
     if supervisor.sources.trouble is not None:

@@ -79,6 +79,7 @@ class Seat:
         self.state = WorkerState()
         self.flights: dict[int, Flight] = {}
         self.last_death: str | None = None
+        """What became of the last worker, as it follows "the worker": `died: …`, `hung: …`."""
         self.stopping = False
         self.overdue: int | None = None
         """The job whose time was over, when the worker was killed for it."""
@@ -89,6 +90,7 @@ class Seat:
         self._killed_at: float | None = None
         self._start_at = self._heard_at = self._used_at = self._beat_at = clock.monotonic()
         self._resting = False
+        self._killed_for: str | None = None
 
     @property
     def takes_work(self) -> bool:
@@ -128,9 +130,8 @@ class Seat:
             self._used_at = now
             self._mind_time(self.worker, now)
         elif self.state.beat is None and now - self._heard_at > START_S:
-            _log.error("the worker did not start in %.0f s: it is killed", START_S)
             self._heard_at = now
-            self._kill(self.worker)
+            self._end_it(self.worker, f"it gave no sign of life for {START_S:.0f} s")
         elif self._is_idle_at(now) and not work_waits():
             _log.info("idle for %.0f s: the model is unloaded", now - self._used_at)
             self._resting = True
@@ -147,9 +148,13 @@ class Seat:
             self.overdue = first.order.job_id
             self._kill(worker)
         elif now - self._heard_at > STALL_S:
-            _log.error("no word from the worker for %.0f s: it is killed", STALL_S)
             self._heard_at = now
-            self._kill(worker)
+            self._end_it(worker, f"it made no progress for {STALL_S / 60:.0f} min")
+
+    def _end_it(self, worker: Executor, why: str) -> None:
+        _log.error("the worker hangs: %s; it is killed", why)
+        self._killed_for = f"hung: {why}, and was ended"
+        self._kill(worker)
 
     def _kill(self, worker: Executor) -> None:
         if self._killed_at is None:
@@ -172,7 +177,7 @@ class Seat:
             self.worker = self._start_worker(self.device)
         except OSError as error:
             # No memory or no process number to be had now.
-            self._restart_later(f"it cannot be started: {error}")
+            self._restart_later(f"cannot be started: {error}")
         else:
             _log.info("worker started (pid %d)", self.worker.pid)
 
@@ -243,8 +248,9 @@ class Seat:
         self._deaths = 0
 
     def vacate(self, reason: str) -> bool:
-        """The worker is gone; whether it was meant to go."""
+        """The worker is gone; whether it was meant to go. Why stands in `last_death`."""
         self.worker = None
+        why, self._killed_for = self._killed_for or f"died: {reason}", None
         self.state.beat = None
         self._killed_at = None
         if self._is_ending:
@@ -252,7 +258,7 @@ class Seat:
         if self.overdue is not None:
             self._start_at = self._clock.monotonic()
             return True
-        self._restart_later(reason)
+        self._restart_later(why)
         return False
 
     def _restart_later(self, reason: str) -> None:
@@ -262,7 +268,7 @@ class Seat:
         self.last_death = reason
         self._start_at = self._clock.monotonic() + delay_s
         _log.error(
-            "the worker died: %s; it starts again in %.0f s",
+            "the worker %s; it starts again in %.0f s",
             reason,
             delay_s,
             extra=log.fields(log.Event.WORKER_DIED),

@@ -308,7 +308,8 @@ class Attempts(Session):
                 self._note(job_id, now, "worker died", reason)
                 if deaths >= retry.MAX_DEATHS:
                     text = f"it killed the worker {deaths} times ({reason})"
-                    self._fail(job_id, text, now)
+                    hint = f"does another program open it? to try again: upscaled retry {job_id}"
+                    self._fail(job_id, text, now, hint)
                     failed.append(job_id)
                 else:
                     self._return(job_id, now, reason, give_back=not alone)
