@@ -54,7 +54,10 @@ class ListInbox:
         self.alive = True
         self.rescan()
 
-    def stop(self) -> None:
+    def begin_stop(self) -> None:
+        self.alive = False
+
+    def stop(self, timeout_s: float = 0.0) -> None:  # noqa: ARG002 - as the real one
         self.alive = False
 
     def rescan(self) -> None:

@@ -39,7 +39,7 @@ from upscaled.service import lock
 from upscaled.service.dispatch import Dispatcher
 from upscaled.service.executor import Deliver, Died, Said
 from upscaled.service.intake import Intake
-from upscaled.service.recovery import recover, written_folders
+from upscaled.service.recovery import recover, sweep_folder, written_folders
 from upscaled.service.seat import Seat
 from upscaled.service.sources import Sources, attempt
 from upscaled.store.jobs import Disposal, Store
@@ -123,7 +123,9 @@ class Queue:
         self.rules = read_rules(root)
         owner = lock.owner_id()
         folders = written_folders(rule.delivery for rule in self.rules)
-        recover(store, owner, folders, self.clock.now())
+        recover(store, owner, self.clock.now())
+        for folder in folders:
+            sweep_folder(folder, store.store_id)
         self.workers: list[InlineWorker] = []
         self.seat = Seat("cpu", self._start, self.clock, None)
         self.dispatcher = Dispatcher(store, self.clock, owner, [self.seat], self._ended)

@@ -168,6 +168,24 @@ def test_a_full_disk_under_the_queue_stops_the_work_and_loses_nothing(
     assert cheap.wait_for_end() == 0
 
 
+def test_a_disk_that_is_full_at_the_start_is_waited_for(
+    cheap: CheapDaemon, namespace: Namespace
+) -> None:
+    state = cheap.dirs.state
+    namespace.mount(state, "size=1m")
+    namespace.do("sh", "-c", f"head -c 2m /dev/zero > '{state}/ballast' 2>/dev/null || true")
+    cheap.configure()
+    write_image(cheap.inbox / "a.png", 0)
+    cheap.start()
+
+    cheap.wait_until(says(cheap, "everything waits"), "it says why it waits")
+    assert len(cheap.status()["problems"]) == 1
+    namespace.do("rm", state / "ballast")
+    cheap.wait_until(lambda: cheap.results() == ["a_4x.png"], "it goes on by itself")
+    cheap.send(signal.SIGTERM)
+    assert cheap.wait_for_end() == 0
+
+
 def test_thirty_two_open_files_are_enough(cheap: CheapDaemon) -> None:
     cheap.prefix = (*cheap.prefix, "prlimit", "--nofile=32")
     cheap.configure()

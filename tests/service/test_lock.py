@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from upscaled.errors import DaemonAlreadyRunning, StoreError
+from upscaled.errors import DaemonAlreadyRunning, StoreError, StoreUnavailable
 from upscaled.service import lock
 
 HOLD = """
@@ -66,19 +66,24 @@ def test_children_do_not_inherit_it(tmp_path: Path) -> None:
         child.wait()
 
 
-def test_a_state_folder_that_cannot_be_used_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_state_folder_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError) as caught, lock.hold(tmp_path / "file" / "lock"):
         pass
     assert "XDG_STATE_HOME" in caught.value.hint
 
+
+def test_a_full_disk_is_waited_for_and_a_lock_file_that_is_there_needs_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "pwrite", full)
-    with pytest.raises(StoreError, match="No space"), lock.hold(tmp_path / "lock"):
+    with lock.hold(tmp_path / "lock"):
+        pass
+    monkeypatch.setattr(os, "open", full)
+    with pytest.raises(StoreUnavailable, match="No space"), lock.hold(tmp_path / "lock"):
         pass
 
 

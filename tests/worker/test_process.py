@@ -118,6 +118,49 @@ def test_a_worker_that_sends_nonsense_is_ended(
     assert not psutil.pid_exists(worker.pid)
 
 
+@pytest.mark.parametrize(
+    "death", ["lanes.Lanes._finish = dies", "main.psutil.Process = dies", "lanes.Lanes.stop = dies"]
+)
+def test_a_worker_ends_with_any_of_its_threads(
+    events: SimpleQueue[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, death: str
+) -> None:
+    program = f"""
+import sys
+from upscaled.worker import lanes, main
+def dies(*words, **named):
+    raise RuntimeError("a bug")
+{death}
+sys.exit(main.main(sys.argv[1:]))
+"""
+    real = subprocess.Popen
+
+    def start(command: list[str], **options: Any) -> Any:
+        return real([sys.executable, "-c", program, *command[-2:]], **options)
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    worker = WorkerProcess(BEGIN, events.put)
+    worker.send(Run(order(tmp_path / "none.png", tmp_path)))
+    worker.send(Stop())
+    while not isinstance(died := events.get(timeout=60), Died):
+        pass
+    worker.join(10)
+    assert died.exit_code == 1
+
+
+def test_a_worker_whose_listener_dies_is_buried(
+    events: SimpleQueue[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(_: object) -> str:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(WorkerProcess, "_hear_it_out", dies)
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    worker = WorkerProcess(BEGIN, events.put)
+    assert until(events, Died).reason == "its listener died"
+    worker.kill()
+    worker.join(10)
+
+
 def test_where_no_process_can_be_had_nothing_is_left_open(
     events: SimpleQueue[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

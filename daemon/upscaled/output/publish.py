@@ -112,12 +112,16 @@ def sha256_of(path: Path) -> str | None:
     return digest.hexdigest()
 
 
-def sweep(folder: Path, mark: str) -> int:
-    """Remove what this daemon's dead workers left under temporary names; how many."""
+def sweep(folder: Path, mark: str, spare: str = "") -> int:
+    """Remove what this daemon's dead workers left under temporary names; how many.
+
+    Names of the mark `spare` are of a run that goes on, and stay.
+    """
     count = 0
     # A folder that cannot be read or written now is no reason not to start.
     with contextlib.suppress(OSError):
         for path in folder.rglob(f".{mark}-*.upscaled{durable.TEMPORARY_SUFFIX}"):
-            durable.remove(path, missing_ok=True)
-            count += 1
+            if not (spare and path.name.startswith(f".{spare}-")):
+                durable.remove(path, missing_ok=True)
+                count += 1
     return count

@@ -7,7 +7,7 @@ from typing import Protocol
 from upscaled import rules as matching
 from upscaled.clock import Clock
 from upscaled.config.settings import RuleSettings
-from upscaled.watch.inbox import Inbox
+from upscaled.watch.inbox import STOP_S, Inbox
 from upscaled.watch.spec import Batch, InboxSpec, InboxView
 
 
@@ -15,7 +15,8 @@ class Watched(Protocol):
     """What the supervisor needs of an inbox. Twin in memory: `tests/fakes_watch.py`."""
 
     def start(self) -> None: ...
-    def stop(self) -> None: ...
+    def begin_stop(self) -> None: ...
+    def stop(self, timeout_s: float = ...) -> None: ...
     def rescan(self) -> None: ...
     def resettle(self, path: Path) -> None: ...
     def view(self) -> InboxView: ...
@@ -64,9 +65,17 @@ class Inboxes:
         for inbox in self._inboxes:
             inbox.start()
 
-    def stop(self) -> None:
+    def begin_stop(self) -> None:
+        """All at once: each may wait for a mount that does not answer."""
         for inbox in self._inboxes:
-            inbox.stop()
+            inbox.begin_stop()
+
+    def stop(self, timeout_s: float = STOP_S) -> None:
+        """Their threads have ended, or `timeout_s` has passed for all of them together."""
+        self.begin_stop()
+        until = self._clock.monotonic() + timeout_s
+        for inbox in self._inboxes:
+            inbox.stop(max(until - self._clock.monotonic(), 0.0))
         self._inboxes = []
 
     def rescan(self) -> None:

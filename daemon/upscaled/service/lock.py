@@ -1,12 +1,23 @@
 """One daemon for each state directory: the kernel holds the lock and lets go at death."""
 
+import contextlib
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from upscaled.errors import DaemonAlreadyRunning, StoreError
+from upscaled.errors import DaemonAlreadyRunning, StoreError, StoreUnavailable
+
+PASSING = frozenset(
+    {
+        *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM),
+        *(errno.ESTALE, errno.ENODEV, errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTDOWN),
+        *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOLCK),
+    }
+)
+"""What stands in the way of a folder, and may be mended while one waits."""
 
 
 @contextmanager
@@ -15,7 +26,8 @@ def hold(path: Path) -> Iterator[None]:
 
     Raises:
         DaemonAlreadyRunning: another process holds it.
-        StoreError: the state directory cannot be written.
+        StoreUnavailable: the state directory cannot be written now.
+        StoreError: it never can be.
     """
     fd = -1
     try:
@@ -24,7 +36,8 @@ def hold(path: Path) -> Iterator[None]:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             _take(fd, path)
         except OSError as error:
-            raise StoreError(
+            kind = StoreUnavailable if error.errno in PASSING else StoreError
+            raise kind(
                 f"cannot write to the state directory {path.parent}: {error.strerror}",
                 hint="check its permissions and free space, "
                 "or set $XDG_STATE_HOME to another folder",
@@ -44,8 +57,10 @@ def _take(fd: int, path: Path) -> None:
             f"a daemon already runs for {path.parent} (pid {pid})",
             hint="see it with: upscaled status; stop it with: upscaled down",
         ) from error
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, f"{os.getpid()}\n".encode("ascii"), 0)
+    # For people only; on a full disk the lock holds without it.
+    with contextlib.suppress(OSError):
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"{os.getpid()}\n".encode("ascii"), 0)
 
 
 def owner_id() -> str:

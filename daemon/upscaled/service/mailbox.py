@@ -31,7 +31,15 @@ class Disposed:
     trouble: str | None = None
 
 
-Event = Said | Died | Batch | Asked | Signalled | Disposed
+@dataclass(frozen=True, slots=True)
+class Fell:
+    """A thread of the daemon ended by an exception."""
+
+    thread: str
+    reason: str
+
+
+Event = Said | Died | Batch | Asked | Signalled | Disposed | Fell
 
 
 class Mailbox:

@@ -1,6 +1,8 @@
 """After a crash: what was half done is finished or given back, what was half written is swept."""
 
 import logging
+import secrets
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,15 +13,31 @@ from upscaled.store.jobs import Orphan, Store
 _log = logging.getLogger(__name__)
 
 
-def recover(store: Store, owner: str, folders: Iterable[Path], now: float) -> None:
+def recover(store: Store, owner: str, now: float) -> None:
     """Under the lock, before any worker starts: every running row of another owner is an orphan."""
     for orphan in store.orphans(owner):
         state = store.adopt(orphan, now, published=_is_published(orphan))
         what = "had been published" if state is JobState.DONE else f"is {state} again"
         _log.warning("job %d (%s) was cut off: it %s", orphan.job_id, orphan.source, what)
+
+
+def run_mark(store: Store) -> str:
+    """Stands in the names of this run's temporary files: no sweep of earlier ones meets them."""
+    return f"{store.store_id}-{secrets.token_hex(3)}"
+
+
+def sweep_in_background(folders: Iterable[Path], mark: str, spare: str) -> None:
+    """A thread for each folder: one on a dead mount, or of a million files, holds nobody up."""
     for folder in folders:
-        if count := sweep(folder, store.store_id):
-            _log.info("%d unfinished files were removed from %s", count, folder)
+        threading.Thread(
+            target=sweep_folder, args=(folder, mark, spare), name=f"sweep:{folder}", daemon=True
+        ).start()
+
+
+def sweep_folder(folder: Path, mark: str, spare: str = "") -> None:
+    """Remove what earlier runs left under temporary names; those of `spare` are in use."""
+    if count := sweep(folder, mark, spare):
+        _log.info("%d unfinished files were removed from %s", count, folder)
 
 
 def written_folders(deliveries: Iterable[Delivery]) -> list[Path]:

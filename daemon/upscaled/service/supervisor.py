@@ -22,18 +22,27 @@ from upscaled.output.source import fingerprint
 from upscaled.service import lock
 from upscaled.service.begin import devices, make_begin
 from upscaled.service.dispatch import Dispatcher
+from upscaled.service.ending import STOP_GRACE_S, shut
 from upscaled.service.executor import Deliver, Died, Executor, Said
 from upscaled.service.headline import describe
 from upscaled.service.inboxes import Inboxes, MakeInbox, real_inbox
 from upscaled.service.intake import Intake
-from upscaled.service.mailbox import Asked, Disposed, Event, Mailbox, Signalled
+from upscaled.service.mailbox import Asked, Disposed, Event, Fell, Mailbox, Signalled
 from upscaled.service.notify import Notifier
+from upscaled.service.opening import Opening
 from upscaled.service.orders import Orders
 from upscaled.service.patience import Patience
 from upscaled.service.readiness import Readiness
-from upscaled.service.recovery import recover, written_folders
+from upscaled.service.recovery import (
+    recover,
+    run_mark,
+    sweep_in_background,
+    written_folders,
+)
 from upscaled.service.seat import Seat
+from upscaled.service.signals import caught
 from upscaled.service.sources import Disposer, Sources
+from upscaled.service.threads import fallen, watched
 from upscaled.service.worker_process import WorkerProcess
 from upscaled.store.jobs import Store
 from upscaled.watch.spec import Batch
@@ -41,8 +50,6 @@ from upscaled.worker.messages import Begin, Warm
 
 _log = logging.getLogger(__name__)
 
-STOP_GRACE_S = 4.0
-"""For the worker to reach the end of a tile; systemd and people wait five."""
 _TICK_S = 1.0
 _AWAY_S = 10.0
 """A round takes milliseconds: after so long this process was stopped, or the machine slept."""
@@ -100,23 +107,29 @@ class Supervisor:
             DaemonAlreadyRunning: another one holds this state directory.
             StoreError: the database cannot be used.
         """
-        with lock.hold(self.dirs.lock):
-            store = Store.open(self.dirs.store)
-            try:
-                return self._run(store)
-            finally:
-                store.close()
+        opening = Opening(
+            self.settings,
+            self.dirs,
+            self.clock,
+            self._notifier,
+            self._events,
+            waits=not self._once,
+        )
+        with (
+            caught(self._events.put),
+            watched(self._events.put),
+            contextlib.ExitStack() as held,
+        ):
+            found = opening.enter(held)
+            return ExitCode.OK if found is None else self._run(*found)
 
-    def _run(self, store: Store) -> ExitCode:
+    def _run(self, store: Store, server: Server) -> ExitCode:
         owner = lock.owner_id()
-        folders = written_folders(rule.delivery for rule in self.settings.rules)
-        self._notifier.status("Starting: taking up what was cut off")
-        self._notifier.extend_timeout(_RECOVERY_S)
-        recover(store, owner, folders, self.clock.now())
+        self._mark = run_mark(store)
         self.patience = Patience(
             self._events,
             self.clock,
-            is_urgent=lambda event: isinstance(event, Asked | Signalled),
+            is_urgent=lambda event: isinstance(event, Asked | Signalled | Fell),
             attend=self._attend,
             relieved=self._relieved,
         )
@@ -124,49 +137,47 @@ class Supervisor:
         self.dispatcher = Dispatcher(
             self.store, self.clock, owner, self._make_seats(), self._job_ended
         )
-        self._disposer = Disposer(store.store_id, self._events.put)
+        self._disposer = Disposer(self._mark, self._events.put)
         self.sources = Sources(self.store, self.clock, self._disposer.submit)
         self.inboxes = Inboxes(self._events.put, self.clock, self._make_inbox)
         self._intake = Intake(self.store, self.clock)
         self._orders = Orders(self)
-        server = Server(
-            self.dirs.socket, lambda request, reply: self._events.put(Asked(request, reply))
-        )
-        server.start()
-        restore = self._catch_signals()
         try:
+            self._notifier.status("Starting: taking up what was cut off")
+            self._notifier.extend_timeout(_RECOVERY_S)
+            recover(self.store, owner, self.clock.now())
+            folders = written_folders(rule.delivery for rule in self.settings.rules)
+            sweep_in_background(folders, store.store_id, self._mark)
             self.inboxes.watch(self.active)
             _log.info("watching", extra=log.fields(log.Event.STARTED))
             while not self._step(server):
                 pass
-            return ExitCode.OK
+        except StoreUnavailable:
+            # Told to stop while the disk was full: an end like any other.
+            if self._stopping_since is None:
+                raise
         finally:
-            self._shut(server)
-            restore()
+            self._shut()
+        return ExitCode.OK
 
-    def _shut(self, server: Server) -> None:
-        self.inboxes.stop()
-        self.dispatcher.kill()
-        while not self.dispatcher.is_stopped:
-            # What cannot be recorded now is found by the next start.
-            with contextlib.suppress(StoreUnavailable):
-                self._handle(self._events.next(timeout_s=None))
-        server.stop()
-        self._disposer.stop(STOP_GRACE_S)
+    def _shut(self) -> None:
+        now, since = self.clock.monotonic(), self._stopping_since
+        shut(
+            self.dispatcher,
+            self.inboxes,
+            self._disposer,
+            self.clock,
+            now if since is None else since,
+            self._hear_last,
+        )
         _log.info("stopped", extra=log.fields(log.Event.STOPPED))
 
-    def _catch_signals(self) -> Callable[[], None]:
-        def caught(number: int, _frame: object) -> None:
-            self._events.put(Signalled(number))
-
-        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-        before = [signal.signal(number, caught) for number in numbers]
-
-        def restore() -> None:
-            for number, handler in zip(numbers, before, strict=True):
-                signal.signal(number, handler)
-
-        return restore
+    def _hear_last(self, timeout_s: float) -> None:
+        # What cannot be recorded now is found by the next start.
+        with contextlib.suppress(StoreUnavailable):
+            event = self._events.next(timeout_s)
+            if not isinstance(event, Fell):
+                self._handle(event)
 
     def _make_seats(self) -> list[Seat]:
         return [
@@ -179,7 +190,7 @@ class Supervisor:
             self.settings,
             self.dirs,
             device,
-            mark=self.store.store_id,
+            mark=self._mark,
             learned=self.store.learned(),
         )
         worker = self._start_worker(begin, self._events.put)
@@ -236,6 +247,8 @@ class Supervisor:
                 self._intake.take(self.active, event)
             case Asked():
                 self._answer(event)
+            case Fell():
+                raise fallen(event)
             case Signalled(signal.SIGHUP):
                 self.reload()
             case Signalled():
@@ -255,7 +268,7 @@ class Supervisor:
             case Asked(request, reply) if request.do not in {"status", "stop"}:
                 if reply.set_running_or_notify_cancel():
                     refuse(reply, self.patience.trouble or StoreUnavailable())
-            case Asked() | Signalled():
+            case Asked() | Signalled() | Fell():
                 self._handle(event)
             case _:
                 self._tell_systemd()
@@ -284,10 +297,11 @@ class Supervisor:
     def _is_over(self) -> bool:
         if self._stopping_since is None:
             return False
-        late = self.clock.monotonic() - self._stopping_since > STOP_GRACE_S
-        if late:
-            self.dispatcher.kill()
-        return self.dispatcher.is_stopped and (late or not self.sources.is_busy)
+        if self.clock.monotonic() - self._stopping_since > STOP_GRACE_S:
+            if not self.dispatcher.is_stopped:
+                _log.warning("the tile takes too long: the worker is killed")
+            return True
+        return self.dispatcher.is_stopped and not self.sources.is_busy
 
     def reload(self) -> None:
         """Take a changed configuration; a broken one is refused and the old one stays."""

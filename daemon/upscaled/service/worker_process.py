@@ -56,18 +56,26 @@ class WorkerProcess:
         self._thread.join(timeout_s)
 
     def _listen(self) -> None:
-        reason = ""
+        reason = "its listener died"
+        try:
+            reason = self._hear_it_out()
+        finally:
+            # Whatever happened: a worker to whom nobody listens is a dead one.
+            self._child.kill()
+            code = self._child.wait()
+            self._channel.close()
+            self._deliver(Died(self, reason or _describe(code), code))
+
+    def _hear_it_out(self) -> str:
+        """Until the other end is gone; what was wrong with it, if that was the reason."""
         try:
             for message in self._channel.receive(FromWorker):
                 self._deliver(Said(self, message))
         except OSError:
             pass
         except Exception as error:  # noqa: BLE001 (a deaf daemon would wait for ever)
-            reason = f"it sent nonsense: {error}"
-        self._child.kill()
-        code = self._child.wait()
-        self._channel.close()
-        self._deliver(Died(self, reason or _describe(code), code))
+            return f"it sent nonsense: {error}"
+        return ""
 
 
 def _describe(code: int) -> str:

@@ -28,7 +28,8 @@ log = logging.getLogger(__name__)
 BACKLOG_HINTS = 100_000
 """More than these are not kept: a scan finds the same for less memory."""
 _LONGEST_SLEEP_S = 5.0
-_STOP_S = 5.0
+STOP_S = 5.0
+"""For a thread to end; a mount that does not answer may hold it for ever."""
 _SUSPENDED_S = 5.0
 _REMEMBERED_ROOTS = 2
 
@@ -83,12 +84,16 @@ class Inbox:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
-        """End the thread; what was not delivered is found again by the next start."""
+    def begin_stop(self) -> None:
+        """End the thread soon; what was not delivered is found again by the next start."""
         self._stopping.set()
         self._letters.put(None)
+
+    def stop(self, timeout_s: float = STOP_S) -> None:
+        """End the thread, and wait for it."""
+        self.begin_stop()
         if self._thread.ident is not None:
-            self._thread.join(_STOP_S)
+            self._thread.join(timeout_s)
             if self._thread.is_alive():
                 log.warning("%s does not end; a file system does not answer", self._shown)
 

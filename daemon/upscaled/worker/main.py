@@ -45,6 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     log.set_up()
+    threading.excepthook = _end_with_it
     channel = Channel(socket.socket(fileno=descriptor))
     messages = channel.receive(ToWorker)
     begin = next(messages, None)
@@ -52,6 +53,14 @@ def main(arguments: Sequence[str]) -> int:
         return ExitCode.ERROR
     _serve(channel, begin, messages)
     return ExitCode.OK
+
+
+def _end_with_it(args: threading.ExceptHookArgs) -> None:
+    """A worker without one of its threads would beat on and do nothing; another one is started."""
+    name = args.thread.name if args.thread is not None else "?"
+    error = args.exc_value or args.exc_type()
+    _log.critical("a bug: the thread %s died, and the worker with it", name, exc_info=error)
+    os._exit(ExitCode.ERROR)
 
 
 def _serve(channel: Channel, begin: Begin, messages: Iterator[ToWorker]) -> None:

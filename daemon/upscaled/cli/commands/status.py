@@ -82,8 +82,10 @@ def gather(dirs: Dirs, *, most: int = 10) -> dict[str, Any]:
             with open_views(dirs.store) as views:
                 overview = views.overview(time.time(), most=most)
         except StoreError as error:
-            trouble.append({"what": error.message, "hint": error.hint})
-    elif live is not None:
+            # Half made by a daemon that waits for room: it says so itself.
+            if not (live or {}).get("opening"):
+                trouble.append({"what": error.message, "hint": error.hint})
+    elif live is not None and not live.get("opening"):
         what = f"the job database {dirs.store} was moved or deleted while the daemon runs"
         trouble.append({"what": what, "hint": "upscaled down; upscaled up"})
     return build_report(overview, live, trouble, silent=silent)
