@@ -262,6 +262,7 @@ def die_in(monkeypatch: pytest.MonkeyPatch, where: Any, name: str, when: threadi
         while not when.is_set():  # noqa: ASYNC110 (it is set by another thread)
             await asyncio.sleep(0.01)
         listening.cancel()
+        server._listener.close()
         raise RuntimeError("a bug")
 
     is_async = inspect.iscoroutinefunction(real)

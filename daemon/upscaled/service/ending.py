@@ -22,6 +22,7 @@ def shut(
     inboxes: Inboxes,
     disposer: Disposer,
     clock: Clock,
+    *,
     since: float,
     hear: Callable[[float], None],
 ) -> None:

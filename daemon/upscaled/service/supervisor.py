@@ -167,8 +167,8 @@ class Supervisor:
             self.inboxes,
             self._disposer,
             self.clock,
-            now if since is None else since,
-            self._hear_last,
+            since=now if since is None else since,
+            hear=self._hear_last,
         )
         _log.info("stopped", extra=log.fields(log.Event.STOPPED))
 
