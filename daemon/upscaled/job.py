@@ -75,6 +75,12 @@ class Fit:
     """Leave an image alone that is as large already; else it is made smaller."""
 
 
+_LATER = {
+    *("fit", "lossless", "effort", "chroma", "metadata", "provenance", "on_too_large"),
+    "colour_fix",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """All that decides the bytes of an output: a snapshot taken when a file is queued."""
@@ -85,6 +91,22 @@ class Recipe:
     """Output pixels for each input pixel along an edge; None: what the model gives."""
     format: str = "same"
     quality: int | None = None
+    lossless: bool | None = None
+    """None: as the source was, where that is known."""
+    effort: str = "normal"
+    """`fast`, `normal` or `best`: time against bytes."""
+    chroma: str | None = None
+    """`4:4:4`, `4:2:2` or `4:2:0`; None: 4:4:4."""
+    metadata: str = "keep"
+    """`keep`, or `strip`: all but profile and resolution."""
+    provenance: bool = True
+    """Whether a result says in its metadata what it was made by."""
+    on_too_large: str = "fail"
+    """`fail`, `png` or `downscale`, where its format cannot hold a result of this size."""
+    colour_fix: bool = False
+    """Give back to a result the averages of the source, which a network may drift from."""
+    max_megapixels: float = 500.0
+    """Of a source; checked before any pixel is decoded."""
     tile_px: int | None = None
     """Edge of the input tile; None: found by measurement. It never changes the pixels."""
     precision: str = "auto"
@@ -94,11 +116,12 @@ class Recipe:
     def digest(self) -> str:
         """Hex SHA-256 of what changes pixels; equal recipes give equal outputs."""
         parts = asdict(self)
-        del parts["tile_px"]
+        del parts["tile_px"], parts["max_megapixels"]
         if self.scale is not None and float(self.scale).is_integer():
             parts["scale"] = int(self.scale)  # 4 and 4.0 are one scale, and not one text
-        if self.fit is None:
-            del parts["fit"]  # so that results of versions that had none are still known
+        usual = Recipe(self.model)
+        for key in _LATER & {key for key in parts if getattr(self, key) == getattr(usual, key)}:
+            del parts[key]  # so that results of versions that had none are still known
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from upscaled.image.metadata import Metadata
+
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
@@ -47,6 +49,13 @@ class Make:
         for name, value in tags.items():
             exif[numbers[name]] = value
         return exif.tobytes()
+
+    def block(self, **tags: Any) -> bytes:
+        """The same, as `Metadata` holds it."""
+        return self.exif(**tags).removeprefix(b"Exif\0\0")
+
+    def words(self, artist: str = "Ada") -> Metadata:
+        return Metadata(exif=self.block(artist=artist), dpi=(300, 150))
 
     def chunk(self, kind: bytes, body: bytes) -> bytes:
         crc = zlib.crc32(kind + body)

@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 
 from upscaled.image import resize
+from upscaled.image.metadata import Metadata
 from upscaled.image.picture import Picture
 from upscaled.image.resize import shrink
 
+WORDS = Metadata(dpi=(72, 72))
+
 
 def picture(colour: Any, alpha: Any = None, *, gray: bool = False) -> Picture:
-    return Picture(np.ascontiguousarray(colour), alpha, gray=gray, icc=b"icc", dpi=(72, 72))
+    return Picture(np.ascontiguousarray(colour), alpha, gray=gray, icc=b"icc", metadata=WORDS)
 
 
 def plane(value: Any, height: int = 32, width: int = 48, dtype: Any = np.uint8) -> Any:
@@ -24,7 +27,7 @@ def test_stripes_of_black_and_white_become_half_the_light_not_half_the_number() 
     smaller = shrink(picture(stripes), 24, 16)
     # (0 + 1) / 2 of the light is 188 on the sRGB curve.
     assert np.abs(smaller.colour[2:-2].astype(int) - 188).max() <= 1
-    assert (smaller.icc, smaller.dpi) == (b"icc", (72, 72))
+    assert (smaller.icc, smaller.metadata) == (b"icc", WORDS)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

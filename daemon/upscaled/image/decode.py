@@ -1,9 +1,7 @@
 """Bytes to a Picture. Content decides, never the file's name."""
 
-import io
 import warnings
 from dataclasses import replace
-from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
@@ -13,35 +11,25 @@ from upscaled.errors import (
     UnreadableImage,
     UpscaledError,
 )
-from upscaled.image import orientation
+from upscaled.image import metadata, orientation, png
 from upscaled.image.cutoff import is_cut_off
-from upscaled.image.deep import deep_planes, is_deep, turns_upright
+from upscaled.image.deep import deep_planes, is_deep, is_tiff, size_of
 from upscaled.image.picture import Picture
-from upscaled.image.planes import planes_of
+from upscaled.image.planes import Planes, checked, planes_of
+from upscaled.image.readers import opened
 
 MAX_INPUT_PX = 500_000_000
 """Far above any camera; a bomb of a few kB claims 4 × 10⁹."""
 
-# How a TIFF lays out its own pixels (TIFF 6.0, section 8 and 15; DNG): copied into another file,
-# these would point anywhere.
-_LAYOUT_TAGS = frozenset(
-    {254, 255, 256, 257, 258, 259, 262, 263, 266, 273, 277, 278, 279, 284, 288, 289, 292, 293, 317}
-    | {320, 322, 323, 324, 325, 330, 332, 333, 334, 336, 338, 339, 340, 341, 347, 512, 513, 514}
-    | {515, 517, 518, 519, 520, 521, 529, 530, 531, 532, 34675}
-)
 
-# Pillow's own limit warns at one size and raises at another; ours is checked before any pixel.
-Image.MAX_IMAGE_PIXELS = None
-
-
-def decode(content: bytes) -> Picture:
+def decode(content: bytes, max_px: int = MAX_INPUT_PX) -> Picture:
     """The picture in a file's bytes, upright.
 
     Raises:
         TruncatedImage: the file ends before its image does.
         UnreadableImage: it is no image, or is damaged.
         UnsupportedImage: an image of a kind that is not handled.
-        ImageTooLarge: more than `MAX_INPUT_PX`.
+        ImageTooLarge: more than `max_px` pixels.
     """
     if not content:
         raise UnreadableImage("the file is empty")
@@ -49,7 +37,7 @@ def decode(content: bytes) -> Picture:
         with warnings.catch_warnings():
             # Pillow warns of odd metadata (a broken EXIF block): the pixels are what we are for.
             warnings.simplefilter("ignore")
-            return _decode(content)
+            return _decode(content, max_px)
     except MemoryError as error:
         raise ImageTooLarge("the image does not fit in memory") from error
     except UpscaledError:
@@ -76,26 +64,64 @@ def _says_truncated(error: Exception) -> bool:
     )
 
 
-def _decode(content: bytes) -> Picture:
-    with Image.open(io.BytesIO(content)) as image:
-        if image.width * image.height > MAX_INPUT_PX:
-            raise ImageTooLarge(
-                f"{image.width}×{image.height} px is more than {MAX_INPUT_PX // 1_000_000} MP",
-                hint="cut it into parts first",
-            )
-        deep = is_deep(content, image)
-        icc = image.info.get("icc_profile") or None
-        planes = deep_planes(content, icc) if deep else planes_of(image)
-        picture = Picture(
-            planes.colour,
-            planes.alpha,
-            gray=planes.gray,
-            format=image.format or "PNG",
-            icc=planes.icc,
-            dpi=_dpi(image.info.get("dpi")),
-            notes=_frame_notes(image) + planes.notes,
+def _decode(content: bytes, max_px: int) -> Picture:
+    try:
+        image = opened(content)
+    except UnidentifiedImageError:
+        if not is_tiff(content):
+            raise
+        # Pillow knows TIFFs by their layout of samples, and not all that there are.
+        return _of_tiff(content, max_px)
+    with image:
+        check_input(image.width, image.height, max_px)
+        found = metadata.read(content, image.info)
+        picture = _picture(first_frame(content, image), found, image.format or "PNG")
+        return replace(
+            picture,
+            colour_space=png.colour_space(content) if picture.icc is None else (),
+            is_lossless=content[12:16] == b"VP8L",
+            notes=_frame_notes(image) + picture.notes,
         )
-        return _with_exif(picture, image, turned=deep and turns_upright(content))
+
+
+def _of_tiff(content: bytes, max_px: int) -> Picture:
+    check_input(*size_of(content), max_px)
+    found = metadata.read(content, {})
+    return _picture(checked(deep_planes(content, metadata.profile_of_tiff(content))), found, "TIFF")
+
+
+def _picture(planes: Planes, found: metadata.Found, form: str) -> Picture:
+    turn = 1 if planes.is_upright else found.orientation
+    alpha = planes.alpha
+    return Picture(
+        orientation.upright(planes.colour, turn),
+        None if alpha is None else orientation.upright(alpha, turn),
+        gray=planes.gray,
+        format=form,
+        icc=planes.icc,
+        metadata=found.metadata,
+        notes=planes.notes + found.notes,
+    )
+
+
+def first_frame(content: bytes, image: Image.Image) -> Planes:
+    """The frame that `image` stands at after it was opened, as it is stored.
+
+    Raises:
+        UnsupportedImage, OSError, ValueError: as the readers say.
+    """
+    if is_deep(content, image):
+        return checked(deep_planes(content, image.info.get("icc_profile") or None))
+    return checked(planes_of(image))
+
+
+def check_input(width_px: int, height_px: int, max_px: int) -> None:
+    """Raises ImageTooLarge: more pixels than allowed; told before any is decoded."""
+    if width_px * height_px > max_px:
+        raise ImageTooLarge(
+            f"{width_px}×{height_px} px is more than {max_px / 1e6:g} MP",
+            hint="cut it into parts first, or raise `max_megapixels` of its rule",
+        )
 
 
 def _frame_notes(image: Image.Image) -> tuple[str, ...]:
@@ -103,30 +129,3 @@ def _frame_notes(image: Image.Image) -> tuple[str, ...]:
     if frames == 1:
         return ()
     return (f"only the first of its {frames} frames was upscaled",)
-
-
-def _dpi(value: Any) -> tuple[float, float] | None:
-    try:
-        x, y = float(value[0]), float(value[1])
-    except (TypeError, ValueError, IndexError, ZeroDivisionError):
-        return None
-    return (x, y) if 0 < x < 1e5 and 0 < y < 1e5 else None
-
-
-def _with_exif(picture: Picture, image: Image.Image, *, turned: bool) -> Picture:
-    try:
-        exif = image.getexif()
-        stored = int(exif.pop(orientation.TAG, 1))
-        for tag in _LAYOUT_TAGS & set(exif):
-            del exif[tag]
-        kept = exif.tobytes() if len(exif) else None
-    except Exception:  # noqa: BLE001 (whatever a broken block makes Pillow raise, pixels go on)
-        return replace(picture, notes=(*picture.notes, "its EXIF block is broken and was left out"))
-    picture = replace(picture, exif=kept)
-    if turned or stored == 1:
-        return picture
-    return replace(
-        picture,
-        colour=orientation.upright(picture.colour, stored),
-        alpha=None if picture.alpha is None else orientation.upright(picture.alpha, stored),
-    )

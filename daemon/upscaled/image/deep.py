@@ -1,56 +1,164 @@
-"""Colour in 16 bits, which Pillow would cut to 8 without a word: OpenCV reads it."""
+"""Samples that Pillow would cut to 8 bits without a word, or cannot read: OpenCV and tifffile do.
 
+tifffile reads every layout of samples, but few ways of compression; OpenCV the other way round.
+"""
+
+import io
 from typing import Any
 
 import cv2
 import numpy as np
+import tifffile
 from PIL import Image
 
 from upscaled.errors import UnsupportedImage
+from upscaled.image import ifd, png
 from upscaled.image.picture import Samples
-from upscaled.image.planes import Planes
+from upscaled.image.planes import Planes, sixteen_bits, three
 
-_BITS_PER_SAMPLE = 258
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_WIDTH, _HEIGHT = 256, 257
+_BITS, _COMPRESSION, _PHOTOMETRIC, _EXTRA, _FORMAT = 258, 259, 262, 338, 339
 _TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_EASY_COMPRESSIONS = (1, 8, 32773, 32946)
+"""None, deflate and PackBits, which tifffile reads by itself."""
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
+_PREMULTIPLIED = 1
 
 # What is wrong with a file is told once, by the exception.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
-def is_deep(content: bytes, image: Image.Image) -> bool:
-    """Whether it holds colour in 16 bits."""
-    if content.startswith(_PNG_SIGNATURE):
-        depth, kind = content[24], content[25]
-        return depth == 16 and kind in (2, 4, 6)
-    if content.startswith(_TIFF_SIGNATURES):
-        bits = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (8,))
-        return len(bits) > 1 and max(bits) == 16
-    return False
-
-
-def turns_upright(content: bytes) -> bool:
-    """OpenCV turns a TIFF upright whatever it is told (TiffDecoder::readData)."""
+def is_tiff(content: bytes) -> bool:
     return content.startswith(_TIFF_SIGNATURES)
 
 
-def deep_planes(content: bytes, icc: bytes | None) -> Planes:
-    """The first frame of a file that `is_deep`.
+def is_deep(content: bytes, image: Image.Image) -> bool:
+    """Whether it holds colour in more than 8 bits, or gray that Pillow misreads."""
+    if content.startswith(png.SIGNATURE):
+        depth, kind = content[24], content[25]
+        return depth == 16 and kind in (2, 4, 6)
+    tags = getattr(image, "tag_v2", None)
+    if not is_tiff(content) or tags is None:
+        return False
+    bits = max(tags.get(_BITS, (8,)))
+    return bits > 8 and tags.get(_PHOTOMETRIC) in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB)
+
+
+def size_of(content: bytes) -> tuple[int, int]:
+    """Width and height of a TIFF's first page.
+
+    Raises:
+        ValueError: it has none.
+    """
+    layout, directory, _ = ifd.first(content)
+    return layout.number(directory.get(_WIDTH)), layout.number(directory.get(_HEIGHT))
+
+
+def deep_planes(content: bytes, icc: bytes | None, page: int = 0) -> Planes:
+    """A page of a TIFF, or the image of a PNG that `is_deep`.
 
     Raises:
         UnsupportedImage: samples of a kind that is not handled.
-        ValueError, cv2.error: OpenCV cannot read it.
+        ValueError, cv2.error: it cannot be read.
     """
+    if content.startswith(png.SIGNATURE):
+        return _of_png(content, icc)
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        found = file.pages[page]
+        if not isinstance(found, tifffile.TiffPage):
+            raise UnsupportedImage("a page without a directory of its own is not handled")
+        if found.compression in _EASY_COMPRESSIONS:
+            return _of_page(found, icc)
+        return _by_opencv(content, icc, found, page)
+
+
+def _of_png(content: bytes, icc: bytes | None) -> Planes:
     samples: Any = cv2.imdecode(
         np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
     )
+    return _planes(_rgb_order(samples), icc, is_gray=content[25] in (0, 4))
+
+
+def _by_opencv(content: bytes, icc: bytes | None, found: tifffile.TiffPage, page: int) -> Planes:
+    if found.photometric != _RGB and found.samplesperpixel > 1:
+        method = tifffile.COMPRESSION(found.compression).name
+        raise UnsupportedImage(
+            f"{found.samplesperpixel} channels compressed as {method} are not handled",
+            hint="save it without compression",
+        )
+    done, pages = cv2.imdecodemulti(
+        np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED, range=(page, page + 1)
+    )
+    samples: Any = _rgb_order(pages[0] if done and pages else None)
+    # OpenCV turns a TIFF upright whatever it is told (TiffDecoder::readData).
+    return _planes(
+        samples,
+        icc,
+        is_gray=found.photometric != _RGB,
+        is_inverted=found.photometric == _WHITE_IS_ZERO,
+        is_premultiplied=_PREMULTIPLIED in found.extrasamples,
+        is_upright=True,
+    )
+
+
+def _of_page(page: tifffile.TiffPage, icc: bytes | None) -> Planes:
+    samples: Any = page.asarray()
+    if page.planarconfig == 2 and samples.ndim == 3:
+        samples = np.moveaxis(samples, 0, 2)
+    return _planes(
+        samples,
+        icc,
+        is_gray=page.photometric != _RGB,
+        is_inverted=page.photometric == _WHITE_IS_ZERO,
+        is_premultiplied=_PREMULTIPLIED in page.extrasamples,
+    )
+
+
+def _rgb_order(samples: Any) -> Any:
     if samples is None:
-        raise ValueError("OpenCV cannot read its 16-bit samples")
-    if samples.dtype != np.uint16:
-        raise UnsupportedImage(f"samples of type {samples.dtype} are not handled")
-    channels = 1 if samples.ndim == 2 else samples.shape[2]
-    if channels not in (3, 4):
-        raise UnsupportedImage(f"{channels} channels of 16 bits are not handled")
-    gray = content.startswith(_PNG_SIGNATURE) and content[25] in (0, 4)
-    alpha: Samples | None = np.ascontiguousarray(samples[..., 3]) if channels == 4 else None
-    return Planes(np.ascontiguousarray(samples[..., 2::-1]), alpha, gray=gray, icc=icc)
+        raise ValueError("OpenCV cannot read its samples")
+    if samples.ndim == 3 and samples.shape[2] >= 3:
+        return np.concatenate([samples[..., 2::-1], samples[..., 3:]], axis=2)
+    return samples
+
+
+def _planes(
+    samples: Any,
+    icc: bytes | None,
+    *,
+    is_gray: bool,
+    is_inverted: bool = False,
+    is_premultiplied: bool = False,
+    is_upright: bool = False,
+) -> Planes:
+    deep, notes = sixteen_bits(samples)
+    whole: Any = deep
+    if whole.ndim == 2:
+        whole = whole[..., None]
+    if is_inverted:
+        whole = np.iinfo(whole.dtype).max - whole
+    # OpenCV gives gray with transparency as three equal channels and a fourth.
+    most = 1 if is_gray and whole.shape[2] <= 2 else 3
+    if whole.ndim != 3 or whole.shape[2] < most:
+        raise UnsupportedImage(f"samples of shape {whole.shape} are not handled")
+    colour, alpha = whole[..., :most], whole[..., most] if whole.shape[2] > most else None
+    if whole.shape[2] > most + 1:
+        notes = (*notes, f"{whole.shape[2] - most - 1} more channels of it were left out")
+    if alpha is not None and is_premultiplied:
+        colour = _divided(colour, alpha)
+    return Planes(
+        three(colour[..., 0]) if most == 1 else np.ascontiguousarray(colour),
+        None if alpha is None else np.ascontiguousarray(alpha),
+        gray=is_gray,
+        icc=icc,
+        notes=notes,
+        is_upright=is_upright,
+    )
+
+
+def _divided(colour: Samples, alpha: Samples) -> Samples:
+    """TIFF 6.0, section 18: colour that was multiplied with its alpha, as it was before."""
+    full = np.iinfo(colour.dtype).max
+    share = np.maximum(alpha.astype(np.float64), 1)[..., None] / full
+    straight: Any = np.rint(np.minimum(colour / share, full)).astype(colour.dtype)
+    return np.ascontiguousarray(straight)

@@ -1,49 +1,91 @@
 """A Picture to the bytes of a file."""
 
 import io
-import struct
 import zlib
 from typing import Any
 
-import cv2
 import numpy as np
 from PIL import Image
 
 from upscaled.errors import UnsupportedImage
-from upscaled.image.formats import FORMATS, Format, check_size
+from upscaled.image import alpha as transparency
+from upscaled.image import exif, jpeg, png, readers, tiff
+from upscaled.image.formats import EXTRAS, FORMATS, Format, check_size
+from upscaled.image.metadata import Metadata
 from upscaled.image.picture import Picture, Samples
+from upscaled.image.settings import Encoding
 
 _BAND_ROWS = 64
-_MOST_EXIF_BYTES = 65_533
-"""A segment of a JPEG has a length of 16 bits, which counts itself."""
+_WORDS = {
+    "xmp": "XMP packet",
+    "iptc": "IPTC record",
+    "comment": "comment",
+    "texts": "text chunks of PNG",
+    "dpi": "resolution",
+}
 
 
-def encode(picture: Picture, name: str, quality: int | None) -> tuple[bytes, tuple[str, ...]]:
+def encode(
+    picture: Picture, name: str, encoding: Encoding | None = None, software: str | None = None
+) -> tuple[bytes, tuple[str, ...]]:
     """The file's bytes, and what could not be kept.
+
+    `software` is what its metadata says that it was made by.
 
     Raises:
         ImageTooLarge: the format cannot hold it.
+        UnsupportedImage: the extra that brings this format is not installed.
     """
-    form = FORMATS[name]
+    form, encoding = FORMATS[name], encoding or Encoding()
     check_size(name, picture.width_px, picture.height_px)
+    check_extra(name)
+    samples, notes = _samples(picture, name, form)
+    kept = picture.metadata if encoding.metadata == "keep" else Metadata(dpi=picture.metadata.dpi)
+    block = exif.finished(
+        kept.exif, width_px=picture.width_px, height_px=picture.height_px, software=software
+    )
+    notes += [
+        f"{name} cannot hold its {what}, which was left out"
+        for field, what in _WORDS.items()
+        if getattr(kept, field) and field not in form.words
+    ]
+    if name == "tiff":
+        return tiff.encode(samples, picture.icc, kept, block, encoding), tuple(notes)
+    if name == "png":
+        content = _png(samples, encoding)
+        return png.with_chunks(content, _chunks(picture, kept, block)), tuple(notes)
+    options = _options(picture, form, encoding, kept, block)
+    if name == "jpeg":
+        notes += jpeg.fit(options, kept)
+    return _save(samples, form, options), tuple(notes)
+
+
+def check_extra(name: str) -> None:
+    """Raises UnsupportedImage: the extra that brings this format is not installed."""
+    extra = EXTRAS.get(name)
+    if extra is not None and not readers.has(extra):
+        raise UnsupportedImage(
+            f"{name} cannot be written by this installation",
+            hint=f'install the extra: python3 -m pip install "upscaled[{extra}]"',
+        )
+
+
+def _samples(picture: Picture, name: str, form: Format) -> tuple[Samples, list[str]]:
+    """Height × width (× channels), as the format can hold them."""
     notes: list[str] = []
     colour, alpha = picture.colour, picture.alpha
     if colour.dtype == np.uint16 and not form.deep:
         notes.append(f"{name} holds 8 bits: the 16 bits were rounded")
-        colour, alpha = _to_8_bit(colour), None if alpha is None else _to_8_bit(alpha)
+        colour, alpha = to_8_bit(colour), None if alpha is None else to_8_bit(alpha)
     if alpha is not None and not form.alpha:
         notes.append(f"{name} holds no transparency: put on white")
-        colour, alpha = _on_white(colour, alpha), None
-    samples = _join(colour, alpha, gray=picture.gray)
-    if samples.dtype == np.uint16:
-        return _encode_deep(picture, samples, name, notes)
-    options = _options(picture, form, quality)
-    if name == "png":
-        options |= _png_effort(samples)
-    if name == "jpeg" and len(options.get("exif", b"")) > _MOST_EXIF_BYTES:
-        del options["exif"]
-        notes.append("its EXIF block is more than jpeg can hold and was left out")
-    return _save(samples, form, options), tuple(notes)
+        colour, alpha = transparency.on_white(colour, alpha), None
+    is_single = picture.gray and (alpha is None or form.gray_alpha)
+    planes: list[Any] = [colour[..., 0]] if is_single else [colour]
+    if alpha is not None:
+        planes.append(alpha)
+    joined = planes[0] if len(planes) == 1 else np.dstack(planes)
+    return np.ascontiguousarray(joined), notes
 
 
 def _save(samples: Samples, form: Format, options: dict[str, Any]) -> bytes:
@@ -57,6 +99,16 @@ def _save(samples: Samples, form: Format, options: dict[str, Any]) -> bytes:
             raise
         return _save(samples, form, options | {"optimize": False})
     return buffer.getvalue()
+
+
+def _png(samples: Samples, encoding: Encoding) -> bytes:
+    if samples.dtype == np.uint16 and samples.ndim == 3:
+        return png.encode_deep(samples, encoding.effort)
+    efforts: dict[str, dict[str, Any]] = {
+        "fast": {"compress_type": zlib.Z_RLE},
+        "best": {"optimize": True},
+    }
+    return _save(samples, FORMATS["png"], efforts.get(encoding.effort) or _png_effort(samples))
 
 
 def _png_effort(samples: Samples) -> dict[str, int]:
@@ -73,79 +125,90 @@ def _png_effort(samples: Samples) -> dict[str, int]:
     return {"compress_type": zlib.Z_RLE} if runs <= search else {"compress_level": 6}
 
 
-def _options(picture: Picture, form: Format, quality: int | None) -> dict[str, Any]:
+def _chunks(picture: Picture, kept: Metadata, block: bytes) -> list[png.Chunk]:
+    found: list[png.Chunk] = []
+    if picture.icc:
+        found.append(png.profile(picture.icc))
+    else:
+        found += picture.colour_space
+    if kept.dpi:
+        found.append(png.resolution(kept.dpi))
+    if block:
+        found.append((b"eXIf", block))
+    if kept.xmp:
+        found.append(png.xmp(kept.xmp))
+    if kept.iptc:
+        found.append(png.raw_profile("iptc", jpeg.resource(kept.iptc)))
+    if kept.comment and not kept.texts:
+        found.append(png.comment(kept.comment))
+    return [*found, *kept.texts]
+
+
+def _options(
+    picture: Picture, form: Format, encoding: Encoding, kept: Metadata, block: bytes
+) -> dict[str, Any]:
+    """What Pillow's writer, or a plugin's, is told."""
     options: dict[str, Any] = {}
-    if form.quality is not None:
-        options["quality"] = form.quality if quality is None else quality
-    if form.pillow == "JPEG":
-        # Chroma at full resolution: the network drew it, subsampling would blur it again.
-        options |= {"optimize": True, "subsampling": "4:4:4"}
-    if form.pillow == "TIFF":
-        options["compression"] = "tiff_deflate"
     if picture.icc:
         options["icc_profile"] = picture.icc
-    if picture.exif:
-        options["exif"] = picture.exif
-    if picture.dpi and form.pillow in ("JPEG", "PNG", "TIFF"):
-        options["dpi"] = picture.dpi
-    return options
-
-
-def _join(colour: Samples, alpha: Samples | None, *, gray: bool) -> Samples:
-    planes: list[Any] = [colour[..., 0]] if gray else [colour]
-    if alpha is not None:
-        planes.append(alpha)
-    joined: Samples = np.ascontiguousarray(planes[0] if len(planes) == 1 else np.dstack(planes))
-    return joined
-
-
-def _to_8_bit(samples: Samples) -> Samples:
-    return ((samples.astype(np.uint32) * 255 + 32_767) // 65_535).astype(np.uint8)
-
-
-def _on_white(colour: Samples, alpha: Samples) -> Samples:
-    most = float(np.iinfo(colour.dtype).max)
-    share = alpha[..., None].astype(np.float32) / most
-    flat = colour.astype(np.float32) * share + most * (1 - share)
-    rounded: Samples = np.rint(flat).astype(colour.dtype)
-    return rounded
-
-
-def _encode_deep(
-    picture: Picture, samples: Samples, name: str, notes: list[str]
-) -> tuple[bytes, tuple[str, ...]]:
-    # Pillow writes no 16-bit colour; OpenCV does, without metadata.
-    channels = 1 if samples.ndim == 2 else samples.shape[2]
-    if channels == 2:  # OpenCV writes no gray with alpha
-        gray = np.repeat(samples[..., :1], 3, axis=2)
-        samples, channels = np.dstack([gray, samples[..., 1]]), 4
-    order = {1: None, 3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}[channels]
-    done, coded = cv2.imencode(
-        f".{name}", samples if order is None else cv2.cvtColor(samples, order)
+    if block:
+        # pillow-heif and Pillow's WebP and AVIF take it with or without this mark; JPEG needs it.
+        options["exif"] = b"Exif\0\0" + block
+    if kept.xmp and "xmp" in form.words:
+        options["xmp"] = kept.xmp
+    is_lossless = form.lossless and (
+        picture.is_lossless if encoding.lossless is None else encoding.lossless
     )
-    if not done:
-        raise UnsupportedImage(f"OpenCV could not write {name} with {channels} channels")
-    content = coded.tobytes()
-    if name == "png":
-        return _with_png_chunks(content, picture), tuple(notes)
-    if picture.icc or picture.exif:
-        notes.append("colour profile and EXIF are not kept in 16-bit TIFF")
-    return content, tuple(notes)
+    quality = form.quality if encoding.quality is None else encoding.quality
+    return options | _TUNED[form.pillow](quality, encoding, is_lossless)
 
 
-def _with_png_chunks(content: bytes, picture: Picture) -> bytes:
-    """Profile, EXIF and resolution, right behind IHDR (PNG 3rd edition, section 5.6)."""
-    chunks = b""
-    if picture.icc:
-        chunks += _chunk(b"iCCP", b"icc\0\0" + zlib.compress(picture.icc))
-    if picture.dpi:
-        per_metre = (round(dpi / 0.0254) for dpi in picture.dpi)
-        chunks += _chunk(b"pHYs", struct.pack(">IIB", *per_metre, 1))
-    if picture.exif:
-        chunks += _chunk(b"eXIf", picture.exif.removeprefix(b"Exif\0\0"))
-    end_of_header = 8 + 25
-    return content[:end_of_header] + chunks + content[end_of_header:]
+def _webp(quality: int | None, encoding: Encoding, is_lossless: bool) -> dict[str, Any]:
+    method = {"fast": 1, "normal": 4, "best": 6}[encoding.effort]
+    if is_lossless:
+        return {"lossless": True, "exact": True, "quality": 80, "method": method}
+    # A quality of alpha below 100 would make edges of transparency other than they are.
+    return {"quality": quality, "method": method, "alpha_quality": 100}
 
 
-def _chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+def _avif(quality: int | None, encoding: Encoding, _: bool) -> dict[str, Any]:
+    speed = {"fast": 9, "normal": 6, "best": 3}[encoding.effort]
+    chroma = encoding.chroma or "4:4:4"
+    return {"quality": quality, "speed": speed, "subsampling": chroma}
+
+
+def _jpeg(quality: int | None, encoding: Encoding, _: bool) -> dict[str, Any]:
+    # Chroma at full resolution: the network drew it, subsampling would blur it again.
+    return {
+        "quality": quality,
+        "optimize": encoding.effort != "fast",
+        "progressive": encoding.effort == "best",
+        "subsampling": encoding.chroma or "4:4:4",
+    }
+
+
+def _heif(quality: int | None, encoding: Encoding, is_lossless: bool) -> dict[str, Any]:
+    if is_lossless:
+        return {"quality": -1, "chroma": 444, "matrix_coefficients": 0}
+    # Apple's decoders know HEVC's main profiles, which are 4:2:0.
+    chroma = int((encoding.chroma or "4:2:0").replace(":", ""))
+    return {"quality": quality, "chroma": chroma}
+
+
+def _jxl(quality: int | None, encoding: Encoding, is_lossless: bool) -> dict[str, Any]:
+    effort = {"fast": 3, "normal": 7, "best": 9}[encoding.effort]
+    return (
+        {"lossless": True, "effort": effort}
+        if is_lossless
+        else {
+            "quality": quality,
+            "effort": effort,
+        }
+    )
+
+
+_TUNED = {"WEBP": _webp, "AVIF": _avif, "JPEG": _jpeg, "HEIF": _heif, "JXL": _jxl}
+
+
+def to_8_bit(samples: Samples) -> Samples:
+    return ((samples.astype(np.uint32) * 255 + 32_767) // 65_535).astype(np.uint8)

@@ -23,6 +23,7 @@ from upscaled.output import durable
 from upscaled.output.naming import NameParts, candidates
 from upscaled.output.publish import publish
 from upscaled.output.space import check_room
+from upscaled.pipeline.provenance import encoding_of, mark_of, refuse_own
 from upscaled.pipeline.source import Source, is_unchanged, read
 from upscaled.pipeline.stage import Progress, Upscaler
 from upscaled.pipeline.upscaling import Upscaling
@@ -93,7 +94,8 @@ def prepare(order: Order, ledger: Ledger, *, mark: str) -> Prepared | Done:
         done = _repeat(order, source, twin, ledger, mark=mark)
         if done is not None:
             return done
-    picture = decode(source.content)
+    picture = decode(source.content, round(order.recipe.max_megapixels * 1e6))
+    refuse_own(order, picture.metadata.exif)
     _check_need(picture, order.recipe)
     return Prepared(
         order,
@@ -154,7 +156,12 @@ def deliver(upscaled: Upscaled, ledger: Ledger, *, mark: str) -> Done:
     order, picture = upscaled.prepared.order, upscaled.picture
     name = resolve_format(order.recipe.format, picture.format)
     started = time.monotonic()
-    content, notes = encode(picture, name, order.recipe.quality)
+    content, notes = encode(
+        picture,
+        name,
+        encoding_of(order.recipe),
+        mark_of(order, upscaled.scale) if order.recipe.provenance else None,
+    )
     encoded = time.monotonic()
     done = _publish(
         order,
