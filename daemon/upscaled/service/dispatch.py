@@ -61,7 +61,7 @@ class Dispatcher:
         self._clock = clock
         self._owner = owner
         self._on_end = on_end
-        self._last_rules: list[str] = []
+        self._turns = scheduler.Turns()
         self._rules: Sequence[RuleSettings] = ()
         self._held: list[_Held] = []
 
@@ -86,7 +86,7 @@ class Dispatcher:
                 order = self._store.claim(ready, self._owner, self._clock.now())
                 if order is None:
                     break
-                self._turn(order.rule)
+                self._turns.take(ready, seat.device, self._clock.monotonic())
                 seat.fly(order, named[order.rule], suspect=ready.suspect)
 
     def _choose(self, seat: Seat, rules: Sequence[str]) -> Ready | None:
@@ -94,12 +94,7 @@ class Dispatcher:
         if len(flying) >= scheduler.DEPTH:
             return None
         ready = self._store.ready(rules, self._clock.now())
-        return scheduler.choose(ready, flying, self._last_rules)
-
-    def _turn(self, rule: str) -> None:
-        if rule in self._last_rules:
-            self._last_rules.remove(rule)
-        self._last_rules.append(rule)
+        return self._turns.choose(ready, flying, seat.device, self._clock.monotonic())
 
     def hear(self, executor: Executor, message: FromWorker) -> None:
         seat = self._seat_of(executor)

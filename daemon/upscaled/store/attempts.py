@@ -4,6 +4,7 @@ import os
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import assert_never
 
@@ -76,6 +77,15 @@ class Ready:
     job_id: int
     probe: bool = False
     """The rule was paused by its environment: one job at a time finds out if it still is."""
+    model: str = ""
+    """Equal for jobs that can share one loaded network."""
+
+
+@lru_cache(maxsize=256)
+def _network(recipe: str) -> str:
+    """Of a stored recipe; asked for many times a second, of few."""
+    found = plain.loads(recipe, Recipe)
+    return f"{found.precision} {found.tile_px} {found.model}"
 
 
 class Attempts(Session):
@@ -101,7 +111,8 @@ class Attempts(Session):
             for suspect in (False, True):
                 row = self._row(_NEXT, {"rule": rule, "suspect": int(suspect), "now": now})
                 if row is not None:
-                    found.append(Ready(rule, suspect, row[6], row[0], (rule, 0) in pauses))
+                    probe = (rule, 0) in pauses
+                    found.append(Ready(rule, suspect, row[6], row[0], probe, _network(row[4])))
         return tuple(found)
 
     def next_wake(self, now: float) -> float | None:
