@@ -11,13 +11,13 @@ from typing import Any
 import safetensors
 import safetensors.torch
 import torch
-from spandrel import (
+
+from upscaled.engine.archs import (
     ImageModelDescriptor,
     ModelLoader,
     UnsupportedModelError,
     canonicalize_state_dict,
 )
-
 from upscaled.errors import ModelCorrupt, ModelUnknown, ModelUnsupported
 
 _MAX_SAFETENSORS_HEADER_BYTES = 100_000_000  # the format's own limit
