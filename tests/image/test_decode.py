@@ -221,13 +221,6 @@ def test_a_broken_exif_block_costs_nothing_but_itself(make: Make) -> None:
         assert np.array_equal(decode(png).colour, pixels)
 
 
-def test_only_the_first_of_several_frames_is_taken_and_that_is_said(make: Make) -> None:
-    frames = [Image.fromarray(make.pixels()) for _ in range(3)]
-    for form in ("GIF", "WEBP", "PNG", "TIFF"):
-        content = make.file(frames[0], form, save_all=True, append_images=frames[1:])
-        assert decode(content).notes[0] == "only the first of its 3 frames was upscaled"
-
-
 # Orientation
 
 

@@ -1,6 +1,8 @@
 """Bytes to a Picture. Content decides, never the file's name."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from PIL import Image, UnidentifiedImageError
@@ -33,11 +35,18 @@ def decode(content: bytes, max_px: int = MAX_INPUT_PX) -> Picture:
     """
     if not content:
         raise UnreadableImage("the file is empty")
+    with explained(content):
+        return _decode(content, max_px)
+
+
+@contextmanager
+def explained(content: bytes) -> Iterator[None]:
+    """Whatever parsers say inside of these bytes, as one of the errors of `decode`."""
     try:
         with warnings.catch_warnings():
             # Pillow warns of odd metadata (a broken EXIF block): the pixels are what we are for.
             warnings.simplefilter("ignore")
-            return _decode(content, max_px)
+            yield
     except MemoryError as error:
         raise ImageTooLarge("the image does not fit in memory") from error
     except UpscaledError:
@@ -80,7 +89,6 @@ def _decode(content: bytes, max_px: int) -> Picture:
             picture,
             colour_space=png.colour_space(content) if picture.icc is None else (),
             is_lossless=content[12:16] == b"VP8L",
-            notes=_frame_notes(image) + picture.notes,
         )
 
 
@@ -122,10 +130,3 @@ def check_input(width_px: int, height_px: int, max_px: int) -> None:
             f"{width_px}×{height_px} px is more than {max_px / 1e6:g} MP",
             hint="cut it into parts first, or raise `max_megapixels` of its rule",
         )
-
-
-def _frame_notes(image: Image.Image) -> tuple[str, ...]:
-    frames = getattr(image, "n_frames", 1)
-    if frames == 1:
-        return ()
-    return (f"only the first of its {frames} frames was upscaled",)

@@ -54,6 +54,8 @@ FORMATS = {
     ),
     "jxl": Format("JXL", "jxl", quality=95, lossless=True),
 }
+STREAMED = FORMATS | {"gif": Format("GIF", "gif", most_px=65_535)}
+"""With what is written for animations only."""
 _SAME = {
     "JPEG": "jpeg",
     "MPO": "jpeg",
@@ -74,7 +76,7 @@ def resolve_format(wish: str, source_format: str) -> str:
 
 
 def fits(name: str, width_px: int, height_px: int) -> bool:
-    most = FORMATS[name].most_px
+    most = STREAMED[name].most_px
     return most is None or max(width_px, height_px) <= most
 
 
@@ -87,6 +89,6 @@ def check_size(name: str, width_px: int, height_px: int) -> None:
     if not fits(name, width_px, height_px):
         raise ImageTooLarge(
             f"{width_px}×{height_px} px is more than {name} can hold "
-            f"({FORMATS[name].most_px:,} px an edge)",
+            f"({STREAMED[name].most_px:,} px an edge)",
             hint="set `format: png` or `on_too_large: png` in the rule's output",
         )

@@ -12,17 +12,19 @@ from pathlib import Path
 from typing import Protocol
 
 from upscaled.errors import LargeEnough, NotTaken, SourceChanged
-from upscaled.image.decode import decode
 from upscaled.image.encode import encode
-from upscaled.image.formats import FORMATS, check_size, resolve_format
+from upscaled.image.formats import STREAMED, check_size
+from upscaled.image.frames import Frames, open_frames
 from upscaled.image.picture import Picture
 from upscaled.image.probe import probe
-from upscaled.image.size import fitted
+from upscaled.image.size import SizePlan, fitted
+from upscaled.image.streams import Target, target_of, write_stream
 from upscaled.job import Done, Order, Recipe, Result, Timings, Traits, Twin
 from upscaled.output import durable
 from upscaled.output.naming import NameParts, candidates
 from upscaled.output.publish import publish
 from upscaled.output.space import check_room
+from upscaled.pipeline.frames import Encoded, spooled, through
 from upscaled.pipeline.provenance import encoding_of, mark_of, refuse_own
 from upscaled.pipeline.source import Source, is_unchanged, read
 from upscaled.pipeline.stage import Progress, Upscaler
@@ -62,14 +64,23 @@ class NoLedger:
 class Prepared:
     order: Order
     source: Source
-    picture: Picture
+    frames: Frames
     timings: Timings
+
+    @property
+    def picture(self) -> Picture:
+        """The first frame."""
+        return self.frames.first
 
 
 @dataclass(frozen=True, slots=True)
 class Upscaled:
     prepared: Prepared
-    picture: Picture
+    target: Target
+    made: Picture | Encoded
+    """A stream of frames is encoded as it is made."""
+    size_px: tuple[int, int]
+    """Width and height of the first frame."""
     scale: float
     timings: Timings
     notes: tuple[str, ...]
@@ -80,7 +91,7 @@ def prepare(order: Order, ledger: Ledger, *, mark: str) -> Prepared | Done:
 
     Raises:
         NotTaken: the picture is not what the rule asks for.
-        JobError: as `pipeline.source.read` and `image.decode.decode` say.
+        JobError: as `pipeline.source.read` and `image.frames.open_frames` say.
         LargeEnough: the recipe leaves such a picture alone.
         OSError: the copy could not be written.
     """
@@ -94,13 +105,13 @@ def prepare(order: Order, ledger: Ledger, *, mark: str) -> Prepared | Done:
         done = _repeat(order, source, twin, ledger, mark=mark)
         if done is not None:
             return done
-    picture = decode(source.content, round(order.recipe.max_megapixels * 1e6))
-    refuse_own(order, picture.metadata.exif)
-    _check_need(picture, order.recipe)
+    frames = open_frames(source.content, round(order.recipe.max_megapixels * 1e6))
+    refuse_own(order, frames.first.metadata.exif)
+    _check_need(frames, order.recipe)
     return Prepared(
         order,
         replace(source, content=b""),
-        picture,
+        frames,
         Timings(decode_s=time.monotonic() - started),
     )
 
@@ -119,30 +130,70 @@ def upscale(
         OSError: it would not fit on the disk; told before any work.
         Interrupted, OutOfMemory, DeviceLost, BadResult: as `Upscaler.upscale` says.
     """
-    picture, recipe = prepared.picture, prepared.order.recipe
-    stage = Upscaling(upscaler, recipe)
-    plan = stage.plan(picture.width_px, picture.height_px)
-    name = resolve_format(recipe.format, picture.format)
-    check_size(name, plan.width_px, plan.height_px)
-    channels = 3 if picture.alpha is None else 4
-    samples = plan.width_px * plan.height_px * channels
-    folder = prepared.order.delivery.folder
-    check_room(folder, samples * picture.colour.itemsize, name)
+    frames, order = prepared.frames, prepared.order
+    target = target_of(order.recipe.format, frames)
+    stage = Upscaling(upscaler, order.recipe)
+    sizes = frames.sizes_px if target.is_stream else frames.sizes_px[:1]
+    plans = {size: stage.plan(*size) for size in dict.fromkeys(sizes)}
+    _check_place(prepared, target, [plans[size] for size in sizes])
+    plan = plans[sizes[0]]
     started = time.monotonic()
-    larger = stage(picture, progress=progress, cancelled=cancelled)
+    made: Picture | Encoded
+    if target.is_stream:
+        larger = through(frames, stage, progress=progress, cancelled=cancelled)
+        made = spooled(
+            order.delivery.folder / order.relative,
+            lambda stream: write_stream(
+                stream,
+                larger,
+                frames,
+                name=target.format,
+                encode=lambda picture: _encode(order, picture, target.format, plan.scale),
+                encoding=encoding_of(order.recipe),
+            ),
+        )
+    else:
+        made = stage(frames.first, progress=progress, cancelled=cancelled)
+    of_net = getattr(upscaler, "notes", ())
     return Upscaled(
         prepared,
-        larger,
+        target,
+        made,
+        (plan.width_px, plan.height_px),
         plan.scale,
         replace(prepared.timings, upscale_s=time.monotonic() - started),
-        larger.notes + tuple(getattr(upscaler, "notes", ())),
+        tuple(dict.fromkeys((*made.notes, *frames.notes, *target.notes, *of_net))),
     )
 
 
-def _check_need(picture: Picture, recipe: Recipe) -> None:
-    size = picture.width_px, picture.height_px
-    if recipe.fit and recipe.fit.only_if_smaller and fitted(*size, recipe.fit) == size:
-        raise LargeEnough(f"{size[0]}×{size[1]} px are large enough (only_if_smaller)")
+def _check_need(frames: Frames, recipe: Recipe) -> None:
+    fit = recipe.fit
+    if fit and fit.only_if_smaller and all(fitted(*px, fit) == px for px in frames.sizes_px):
+        width, height = frames.sizes_px[0]
+        raise LargeEnough(f"{width}×{height} px are large enough (only_if_smaller)")
+
+
+def _check_place(prepared: Prepared, target: Target, plans: list[SizePlan]) -> None:
+    """Whether format and disk have room for all frames."""
+    picture = prepared.picture
+    for plan in plans:
+        check_size(target.format, plan.width_px, plan.height_px)
+    channels = 4 if prepared.frames.has_alpha or picture.alpha is not None else 3
+    pixels = sum(plan.width_px * plan.height_px for plan in plans)
+    # Frames of an animation are mostly alike: together they take as little as a lossy picture.
+    moves = target.is_stream and prepared.frames.timeline is not None
+    check_room(
+        prepared.order.delivery.folder,
+        pixels * channels * picture.colour.itemsize,
+        "webp" if moves else target.format,
+    )
+
+
+def _encode(
+    order: Order, picture: Picture, name: str, scale: float
+) -> tuple[bytes, tuple[str, ...]]:
+    software = mark_of(order, scale) if order.recipe.provenance else None
+    return encode(picture, name, encoding_of(order.recipe), software)
 
 
 def deliver(upscaled: Upscaled, ledger: Ledger, *, mark: str) -> Done:
@@ -153,37 +204,33 @@ def deliver(upscaled: Upscaled, ledger: Ledger, *, mark: str) -> Done:
         ImageTooLarge, OutputExists: as their parts say.
         OSError: the result could not be written; nothing is left behind.
     """
-    order, picture = upscaled.prepared.order, upscaled.picture
-    name = resolve_format(order.recipe.format, picture.format)
+    order, made, target = upscaled.prepared.order, upscaled.made, upscaled.target
     started = time.monotonic()
-    content, notes = encode(
-        picture,
-        name,
-        encoding_of(order.recipe),
-        mark_of(order, upscaled.scale) if order.recipe.provenance else None,
-    )
+    if isinstance(made, Picture):
+        made = Encoded(*_encode(order, made, target.format, upscaled.scale))
     encoded = time.monotonic()
     done = _publish(
         order,
         upscaled.prepared.source,
-        content,
+        made.content,
         ledger,
-        extension=_extension(order.source, name),
+        extension=_extension(order.source, target.format),
         scale=upscaled.scale,
-        size_px=(picture.width_px, picture.height_px),
+        size_px=upscaled.size_px,
         mark=mark,
     )
     timings = replace(
         upscaled.timings, encode_s=encoded - started, publish_s=time.monotonic() - encoded
     )
-    return replace(done, timings=timings, notes=upscaled.notes + notes)
+    notes = tuple(dict.fromkeys(upscaled.notes + made.notes))
+    return replace(done, timings=timings, notes=notes)
 
 
 def _extension(source: Path, name: str) -> str:
     """The source's own spelling where it names this format (`JPEG`, `jpeg`), else the usual."""
     own = source.suffix.removeprefix(".")
     spellings = {"jpeg": {"jpg", "jpeg", "jpe", "jfif"}, "tiff": {"tif", "tiff"}}
-    return own if own.lower() in spellings.get(name, {name}) else FORMATS[name].extension
+    return own if own.lower() in spellings.get(name, {name}) else STREAMED[name].extension
 
 
 def _publish(

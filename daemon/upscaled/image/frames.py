@@ -1,0 +1,199 @@
+"""The frames of a file, one at a time: an animation composed, a TIFF page by page.
+
+All frames are decoded once before any work, which finds out what is wrong with the last of them
+before hours are spent on the first; none is kept.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from PIL import Image
+
+from upscaled.errors import ImageTooLarge
+from upscaled.image import metadata, orientation, tiff_pages
+from upscaled.image.decode import MAX_INPUT_PX, decode, explained
+from upscaled.image.deep import is_tiff
+from upscaled.image.endings import has_end
+from upscaled.image.picture import Picture
+from upscaled.image.planes import checked, planes_of
+from upscaled.image.readers import opened
+
+_TIMES_ONE = 8
+"""All frames together may have so many times the pixels that one picture may have: with 500 MP,
+two minutes of full HD at 15 frames a second, or 160 pages of 25 MP."""
+_LEAST_FRAME_PX = 64 * 64
+"""What a frame costs however small it is."""
+_ANIMATED = {"GIF", "PNG", "WEBP", "AVIF", "FLI"}
+_OF_ONE = {"PSD", "ICO", "ICNS"}
+"""What Pillow counts as frames is one picture: its layers, or its sizes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    picture: Picture
+    repeats: bool = False
+    """The same pixels as the frame before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """When each frame of an animation is shown."""
+
+    durations_ms: tuple[float, ...]
+    plays: int
+    """How often in all; 0: for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """What a job streams: one picture, the frames of an animation, or pages."""
+
+    first: Picture
+    """With all that travels with the file."""
+    sizes_px: tuple[tuple[int, int], ...]
+    """Width and height of each frame."""
+    timeline: Timeline | None = None
+    """None: a picture, or pages."""
+    has_alpha: bool = False
+    """Whether any frame has transparency: then all are written with it."""
+    content: bytes = b""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def count(self) -> int:
+        return len(self.sizes_px)
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Each composed as it is seen, upright.
+
+        Raises:
+            JobError: as `decode` says.
+        """
+        if self.count == 1:
+            yield Frame(self.first)
+        elif self.timeline is None:
+            for page in tiff_pages.pages(self.content):
+                yield Frame(decode(page))
+        else:
+            with explained(self.content):
+                for frame, _ in _composed(self.content):
+                    yield replace(frame, picture=self._clothed(frame.picture))
+
+    def _clothed(self, bare: Picture) -> Picture:
+        """With what belongs to the file."""
+        return replace(self.first, colour=bare.colour, alpha=bare.alpha, notes=())
+
+
+def open_frames(content: bytes, max_px: int = MAX_INPUT_PX) -> Frames:
+    """What is in a file's bytes.
+
+    Raises:
+        TruncatedImage, UnreadableImage, UnsupportedImage: of any frame, as `decode` says.
+        ImageTooLarge: a frame of more than `max_px`, or far more in all of them together.
+    """
+    if is_tiff(content):
+        return _pages(content, max_px)
+    first = decode(content, max_px)
+    notes = first.notes
+    with explained(content), opened(content) as image:
+        count = getattr(image, "n_frames", 1) - int(getattr(image, "default_image", False))
+        if count > 1 and image.format in _ANIMATED:
+            _check_total([(image.width, image.height)] * count, max_px * _TIMES_ONE)
+            return _animation(first, content, image)
+        if count > 1 and image.format not in _OF_ONE:
+            notes = (*notes, f"only the first of its {count} pictures was upscaled")
+    return Frames(first, ((first.width_px, first.height_px),), notes=notes)
+
+
+def _check_total(sizes_px: list[tuple[int, int]], most_px: int) -> None:
+    total_px = sum(max(width * height, _LEAST_FRAME_PX) for width, height in sizes_px)
+    if total_px > most_px:
+        raise ImageTooLarge(
+            f"{len(sizes_px):,} frames of {total_px / 1e6:,.0f} MP together are more than "
+            f"{most_px / 1e6:,.0f} MP",
+            hint="cut it into parts first, or raise `max_megapixels` of its rule",
+        )
+
+
+def _animation(first: Picture, content: bytes, image: Image.Image) -> Frames:
+    notes: tuple[str, ...] = ()
+    if not has_end(content):
+        raise EOFError("the end of the animation is missing")
+    if getattr(image, "default_image", False):
+        notes = ("programs that do not play APNG now see its first frame",)
+    plays = _plays(image)
+    durations: list[float] = []
+    gray, has_alpha = True, False
+    for frame, duration_ms in _composed(content):
+        durations.append(duration_ms)
+        colour = frame.picture.colour
+        if colour.dtype != first.colour.dtype:
+            notes = ("its frames have 16 bits, and were read in 8",)
+        has_alpha = has_alpha or frame.picture.alpha is not None
+        gray = gray and bool((colour == colour[..., :1]).all())
+    size = first.width_px, first.height_px
+    if image.format == "WEBP":
+        first = replace(first, is_lossless=_is_lossless_webp(content))
+    return Frames(
+        replace(first, gray=gray),
+        (size,) * len(durations),
+        Timeline(tuple(durations), plays),
+        has_alpha,
+        content,
+        first.notes + notes,
+    )
+
+
+def _is_lossless_webp(content: bytes) -> bool:
+    """Whether its first frame is: all are coded by one program."""
+    at = content.find(b"ANMF")
+    return content[at + 24 : at + 28] == b"VP8L"
+
+
+def _plays(image: Image.Image) -> int:
+    """GIF says how often it is repeated, or nothing; the others how often it is played."""
+    loop = image.info.get("loop")
+    if image.format == "GIF":
+        return 1 if loop is None else loop + 1 if loop else 0
+    return int(loop or 0)
+
+
+def _composed(content: bytes) -> Iterator[tuple[Frame, float]]:
+    """Bare frames, upright, and how long each is shown in milliseconds."""
+    with opened(content) as image:
+        stored = metadata.read(content, image.info).orientation
+        count = getattr(image, "n_frames", 1)
+        before: Picture | None = None
+        for index in range(int(getattr(image, "default_image", False)), count):
+            image.seek(index)
+            planes = checked(planes_of(image))
+            picture = Picture(
+                orientation.upright(planes.colour, stored),
+                None if planes.alpha is None else orientation.upright(planes.alpha, stored),
+            )
+            duration_ms = max(float(image.info.get("duration") or 0), 0.0)
+            yield Frame(picture, repeats=before is not None and _same(before, picture)), duration_ms
+            before = picture
+
+
+def _same(one: Picture, other: Picture) -> bool:
+    if (one.alpha is None) != (other.alpha is None):
+        return False
+    return np.array_equal(one.colour, other.colour) and (
+        one.alpha is None or other.alpha is None or np.array_equal(one.alpha, other.alpha)
+    )
+
+
+def _pages(content: bytes, max_px: int) -> Frames:
+    first = decode(content, max_px)
+    seen, left_out = tiff_pages.survey(content)
+    if len(seen) <= 1:
+        return Frames(first, ((first.width_px, first.height_px),), notes=first.notes)
+    _check_total(seen, max_px * _TIMES_ONE)
+    pictures = (decode(page, max_px) for page in tiff_pages.pages(content))
+    first = next(pictures)
+    sizes = [(first.width_px, first.height_px)]
+    sizes += [(picture.width_px, picture.height_px) for picture in pictures]
+    notes = (f"{left_out} reduced copies of pages were left out",) if left_out else ()
+    return Frames(first, tuple(sizes), content=content, notes=first.notes + notes)
