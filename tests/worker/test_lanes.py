@@ -134,7 +134,7 @@ def test_a_job_goes_through_all_stages(bench: Bench, gated: Gated, eventually: E
     bench.lanes.submit(bench.order(1))
     eventually(lambda: 1 in bench.ended())
     assert isinstance(bench.ended()[1], Done)
-    assert bench.stages(1) == ["decode", "load", "upscale", "encode"]
+    assert bench.stages(1) == ["decode", "ready", "load", "upscale", "encode"]
     progressed = [m for m in bench.said if isinstance(m, Progressed) and m.stage == "upscale"]
     assert progressed[-1].done == progressed[-1].total == 3
     assert (bench.folder / "out" / "1_2x.png").exists()
