@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from upscaled.cli.main import cli
+from upscaled.cli.group import cli
 
 ROOT = Path(__file__).parents[1]
 

@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "daemon" / "upscaled"
 LAYERS = [
-    {"", "errors", "clock", "dirs", "job"},
+    {"", "errors", "clock", "dirs", "job", "text"},
     {"log", "plain"},
     {"config"},
     {"watch", "store", "image", "engine", "models", "output", "control", "rules", "systemd"},

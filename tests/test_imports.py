@@ -20,8 +20,7 @@ def test_loading_it_loads_nothing_heavy(module: str) -> None:
 def test_help_of_every_command_loads_nothing_heavy() -> None:
     program = f"""
 import click
-from upscaled.cli.main import main as entry
-from upscaled.cli import main as module
+from upscaled.cli import group as module
 
 def walk(command, context):
     command.get_help(context)
@@ -37,3 +36,25 @@ walk(root, click.Context(root))
     command = [sys.executable, "-c", program]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (ran.returncode, ran.stdout.split(), ran.stderr) == (0, [], "")
+
+
+@pytest.mark.parametrize(
+    ("words", "banned"),
+    [
+        (["--version"], ["click", "logging", "pathlib", "sqlite3"]),
+        (
+            ["status"],
+            ["pydantic", "yaml", "cattrs", "rich.console", "logging", "asyncio", "sqlite_utils"],
+        ),
+        (["status", "--json"], ["pydantic", "yaml", "cattrs", "rich", "asyncio", "sqlite_utils"]),
+    ],
+)
+def test_what_has_to_answer_in_a_moment_loads_little(words: list[str], banned: list[str]) -> None:
+    """60 ms for the version, 150 for a status: imports are nearly all of both."""
+    program = (
+        f"import sys; from upscaled.cli.main import run; run({words});"
+        f"print(*[m for m in {banned} if m in sys.modules], file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", program]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.stderr.split() == [], ran.stderr

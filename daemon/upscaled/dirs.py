@@ -1,8 +1,8 @@
 """Where things live, by the XDG rules, from the environment as it is now."""
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from platformdirs.unix import Unix
 
@@ -13,8 +13,7 @@ STORE_NAME = "upscaled.db"
 LOCK_NAME = "lock"
 
 
-@dataclass(frozen=True, slots=True)
-class Dirs:
+class Dirs(NamedTuple):
     """The folders of one daemon. Two daemons that differ in these never meet."""
 
     config: Path

@@ -12,10 +12,11 @@ from enum import Enum, StrEnum
 from pathlib import Path
 from typing import TextIO
 
-NAME = "upscaled"
+from upscaled.text import NO_UTF8, escape
 
-NO_UTF8 = frozenset(map(chr, range(0xDC80, 0xDD00)))
-"""What Python puts for bytes of a name that are no UTF-8 (PEP 383)."""
+__all__ = ["NO_UTF8", "Event", "escape", "fields", "set_up"]
+
+NAME = "upscaled"
 
 SYSLOG_LEVELS = [
     (logging.CRITICAL, 2),
@@ -62,25 +63,6 @@ def fields(
         "UPSCALED_FILE": None if file is None else str(file),
     }
     return {name: value for name, value in asked.items() if value is not None}
-
-
-def escape(text: str) -> str:
-    r"""One printable line: a file's name must not forge a line, or colour a terminal.
-
-    Control and format characters become escapes; bytes that were no UTF-8 (surrogates, PEP 383)
-    become the `\xNN` they stand for.
-    """
-    if text.isprintable():
-        return text
-    return "".join(map(_escape_character, text))
-
-
-def _escape_character(character: str) -> str:
-    if character.isprintable():
-        return character
-    if character in NO_UTF8:
-        return f"\\x{os.fsencode(character)[0]:02x}"
-    return character.encode("unicode_escape").decode("ascii")
 
 
 def find_destination(stream: TextIO | None, environ: Mapping[str, str]) -> Destination:

@@ -14,6 +14,9 @@ import cattrs
 from cattrs.strategies import configure_tagged_union
 
 from upscaled.job import Outcome
+from upscaled.text import printable
+
+__all__ = ["MALFORMED", "dumps", "loads", "make_converter", "printable"]
 
 T = TypeVar("T")
 
@@ -63,11 +66,3 @@ def loads(text: str | bytes, kind: type[T]) -> T:
         return _converter.structure(json.loads(text), kind)
     except MALFORMED as error:
         raise ValueError(f"not a {kind.__name__}: {error}") from error
-
-
-def printable(text: str) -> str:
-    r"""Text that any stream and database takes: what is not UTF-8 becomes `\xNN`."""
-    try:
-        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:  # a surrogate that stands for no byte: no name of a file has it
-        return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -9,7 +9,7 @@ import pytest
 from click.shell_completion import ShellComplete
 
 from command_lines import ROOT, objection
-from upscaled.cli.main import cli
+from upscaled.cli.group import cli
 from upscaled.cli.manpage import commands, render
 
 PAGE = ROOT / "docs" / "upscaled.1"

@@ -13,7 +13,7 @@ import pytest
 from click.shell_completion import ShellComplete
 
 from made import DELIVERY, INBOX, RECIPE, arrival
-from upscaled.cli.main import cli
+from upscaled.cli.group import cli
 from upscaled.dirs import find_dirs
 from upscaled.job import Failed
 from upscaled.store.jobs import Store
@@ -82,7 +82,7 @@ def test_a_damaged_database_offers_nothing_and_says_nothing() -> None:
 def test_no_key_loads_torch() -> None:
     code = (
         "import sys; from click.shell_completion import ShellComplete;"
-        "from upscaled.cli.main import cli; c = ShellComplete(cli, {}, 'upscaled', '_X');"
+        "from upscaled.cli.group import cli; c = ShellComplete(cli, {}, 'upscaled', '_X');"
         "[c.get_completions(w, '') for w in ([], ['pause'], ['show'], ['models', 'pull'])];"
         "assert not {'torch', 'numpy', 'PIL', 'cv2', 'spandrel'} & set(sys.modules)"
     )

@@ -11,7 +11,7 @@ import click
 import pytest
 
 import upscaled
-from upscaled.cli.main import _COMMANDS, cli
+from upscaled.cli.group import COMMANDS, cli
 from upscaled.errors import ConfigError
 from upscaled.store.jobs import Store
 
@@ -46,7 +46,7 @@ def every_command() -> list[tuple[str, click.Command, click.Context]]:
 
 
 def test_every_command_is_there() -> None:
-    assert {path.split()[1] for path, _, _ in every_command()[1:]} == set(_COMMANDS)
+    assert {path.split()[1] for path, _, _ in every_command()[1:]} == set(COMMANDS)
 
 
 def test_the_help_of_every_command_has_an_example_that_names_it() -> None:
@@ -68,7 +68,7 @@ def test_every_command_says_in_a_line_what_it_is_for() -> None:
 def test_help_names_every_command_and_what_to_begin_with() -> None:
     ran = upscale("--help")
     assert (ran.returncode, ran.stderr) == (0, "")
-    assert all(f"\n  {name} " in ran.stdout for name in _COMMANDS)
+    assert all(f"\n  {name} " in ran.stdout for name in COMMANDS)
     assert "upscaled up" in ran.stdout
 
 

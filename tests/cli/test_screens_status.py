@@ -2,7 +2,6 @@
 
 import copy
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +44,7 @@ JOB = JobView(
 
 
 def job(job_id: int, name: str, **fields: Any) -> JobView:
-    return replace(JOB, id=job_id, file=Path("/home/me/Upscale/inbox") / name, **fields)
+    return JOB._replace(id=job_id, file=Path("/home/me/Upscale/inbox") / name, **fields)
 
 
 def failed(job_id: int, name: str, reason: str) -> JobView:
@@ -132,7 +131,7 @@ REPORTS: dict[str, dict[str, Any]] = {
     ),
     "troubled": build_report(
         Overview(
-            rules={f"rule{n}": replace(COUNTS["photos"], failed=n) for n in range(12)},
+            rules={f"rule{n}": COUNTS["photos"]._replace(failed=n) for n in range(12)},
             running=tuple(job(n, f"{n}.png", state="running") for n in range(1, 7)),
             failed=tuple(failed(n, f"{n}.png", "not an image") for n in range(50, 60)),
             delayed=(

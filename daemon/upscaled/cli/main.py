@@ -1,78 +1,16 @@
-"""The entry point: which commands there are, and what becomes of errors."""
+"""The entry point: what becomes of errors. Light: `--version` has to answer in a moment."""
 
 import contextlib
-import difflib
-import importlib
 import io
 import os
 import sys
-from typing import Any
-
-import click
+from typing import TYPE_CHECKING, Any
 
 import upscaled
-from upscaled import log
 from upscaled.errors import ExitCode, UpscaledError
 
-# Loaded when they are used: `status` has to answer in a moment. Name → module of that command,
-# in the order of `--help`.
-_COMMANDS = {
-    "up": "up",
-    "down": "down",
-    "status": "status",
-    "run": "run",
-    "show": "show",
-    "retry": "control",
-    "pause": "control",
-    "resume": "control",
-    "scan": "control",
-    "reload": "control",
-    "config": "config",
-    "models": "models",
-    "service": "service",
-    "doctor": "doctor",
-    "bench": "bench",
-    "completion": "completion",
-}
-_GROUPS = {"config", "models", "service"}
-
-
-class Commands(click.Group):
-    """Imports a command's module when it is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 (click's signature)
-        module_name = _COMMANDS.get(cmd_name)
-        if module_name is None:
-            return None
-        module = importlib.import_module(f"upscaled.cli.commands.{module_name}")
-        attribute = f"{cmd_name}_group" if cmd_name in _GROUPS else f"{cmd_name}_command"
-        command: click.Command = getattr(module, attribute)
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            close = difflib.get_close_matches(args[0], _COMMANDS, n=1)
-            if not close:
-                raise
-            text = f"{error.message} Did you mean {close[0]!r}?"
-            raise click.UsageError(text, ctx) from error
-
-
-@click.group(
-    cls=Commands,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Start with: upscaled up, then drop images into ~/Upscale/inbox.",
-)
-@click.version_option(upscaled.__version__, "-V", "--version", message="%(prog)s %(version)s")
-def cli() -> None:
-    """Watch folders and upscale the images that are dropped into them."""
+if TYPE_CHECKING:
+    import click
 
 
 def main() -> None:
@@ -86,6 +24,13 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:  # noqa: PLR0911 (a table: an error, a return)
     """The exit code; nothing is raised that could be foreseen."""
+    if arguments in (["--version"], ["-V"]):
+        return _tell_version()
+    # click takes longer to load than the version takes to be told.
+    import click  # noqa: PLC0415
+
+    from upscaled.cli.group import cli  # noqa: PLC0415
+
     try:
         result: Any = cli.main(arguments, prog_name="upscaled", standalone_mode=False)
     except UpscaledError as error:
@@ -119,7 +64,24 @@ def _drop_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _tell_click(error: click.ClickException) -> int:
+def _tell_version() -> int:
+    try:
+        sys.stdout.write(f"upscaled {upscaled.__version__}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_output()
+    except OSError as error:
+        _drop_output()
+        _tell(f"upscaled: {error.strerror}", None)
+        return ExitCode.ERROR
+    except (AttributeError, ValueError):  # closed
+        pass
+    return ExitCode.OK
+
+
+def _tell_click(error: "click.ClickException") -> int:
+    import click  # noqa: PLC0415 (see above)
+
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.format_message(), err=True)
     elif isinstance(error, click.UsageError):
@@ -133,6 +95,10 @@ def _tell_click(error: click.ClickException) -> int:
 
 def _tell(message: str, hint: str | None) -> None:
     with contextlib.suppress(OSError, ValueError):
+        import click  # noqa: PLC0415 (see above)
+
+        from upscaled import log  # noqa: PLC0415 (see above)
+
         # A file's name in a message must not colour the terminal, nor forge a line.
         click.echo("\n".join(map(log.escape, message.splitlines())), err=True)
         if hint:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import click
 
 import upscaled
-from upscaled.cli.main import cli
+from upscaled.cli.group import cli
 from upscaled.errors import ExitCode
 
 _EXIT = {

@@ -3,13 +3,16 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from upscaled.config.settings import Settings
 from upscaled.dirs import Dirs, find_dirs
 from upscaled.errors import UpscaledError
+
+if TYPE_CHECKING:
+    # pydantic stands behind it, and dataclasses that cost 30 ms.
+    from upscaled.config.settings import Settings
 
 CONFIG_VARIABLE = "UPSCALED_CONFIG"
 
@@ -47,7 +50,7 @@ def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="JSON for programs.")(command)
 
 
-def load_settings(config: tuple[Path, ...], dirs: Dirs | None = None) -> Settings:
+def load_settings(config: tuple[Path, ...], dirs: Dirs | None = None) -> "Settings":
     """What the files say, or the defaults.
 
     Raises:

@@ -1,8 +1,9 @@
 """One JSON object a line each way, versioned; keys are only ever added."""
 
 import json
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from upscaled.errors import ControlError
 
@@ -11,16 +12,15 @@ MAX_REQUEST_BYTES = 64 * 1024
 MAX_REPLY_BYTES = 16 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """`do` is a verb of the supervisor's; `arguments` are its own to check."""
 
     do: str
-    arguments: dict[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, Any] = MappingProxyType({})
 
 
 def encode_request(request: Request) -> bytes:
-    return _line({"v": VERSION, "do": request.do, "arguments": request.arguments})
+    return _line({"v": VERSION, "do": request.do, "arguments": dict(request.arguments)})
 
 
 def decode_request(line: bytes) -> Request:

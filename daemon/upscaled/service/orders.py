@@ -1,6 +1,6 @@
 """What the control socket can ask of the daemon."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from upscaled.control.protocol import Request
@@ -11,10 +11,13 @@ if TYPE_CHECKING:
     from upscaled.service.supervisor import Supervisor
 
 
+Arguments = Mapping[str, Any]
+
+
 class Orders:
     def __init__(self, supervisor: "Supervisor") -> None:
         self._supervisor = supervisor
-        self._verbs: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+        self._verbs: dict[str, Callable[[Arguments], dict[str, Any]]] = {
             "status": lambda _: live_status(supervisor),
             "stop": self._stop,
             "reload": self._reload,
@@ -38,37 +41,37 @@ class Orders:
             )
         return verb(request.arguments)
 
-    def _stop(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+    def _stop(self, _arguments: Arguments) -> dict[str, Any]:
         self._supervisor.stop()
         return {}
 
-    def _reload(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+    def _reload(self, _arguments: Arguments) -> dict[str, Any]:
         self._supervisor.reload()
         if self._supervisor.reload_error is not None:
             raise UsageError(self._supervisor.reload_error, hint="upscaled config check")
         return {"rules": [rule.name for rule in self._supervisor.settings.rules]}
 
-    def _scan(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+    def _scan(self, _arguments: Arguments) -> dict[str, Any]:
         self._supervisor.inboxes.rescan()
         return {}
 
-    def _pause(self, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _pause(self, arguments: Arguments) -> dict[str, Any]:
         rule = self._rule(arguments)
         self._supervisor.store.pause(rule, "paused by hand", self._supervisor.clock.now())
         return {"rule": rule}
 
-    def _resume(self, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _resume(self, arguments: Arguments) -> dict[str, Any]:
         rule = self._rule(arguments)
         return {"rule": rule, "was_paused": self._supervisor.store.resume(rule)}
 
-    def _rule(self, arguments: dict[str, Any]) -> str:
+    def _rule(self, arguments: Arguments) -> str:
         rule = str(arguments.get("rule") or "")
         known = [known.name for known in self._supervisor.settings.rules]
         if rule and rule not in known:
             raise UsageError(f"there is no rule {rule!r}", hint=f"rules: {', '.join(known)}")
         return rule
 
-    def _retry(self, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _retry(self, arguments: Arguments) -> dict[str, Any]:
         wanted = arguments.get("jobs")
         if wanted is not None and not (
             isinstance(wanted, list) and all(isinstance(job, int) for job in wanted)

@@ -1,11 +1,10 @@
 """What `status` says, from what the database keeps and what the daemon knows: pure."""
 
-from dataclasses import asdict
 from typing import Any
 
 import upscaled
-from upscaled.plain import printable
 from upscaled.store.views import JobView, Overview, PauseView, RuleCounts
+from upscaled.text import printable
 
 SCHEMA_VERSION = 1
 """Of the JSON; raised only if a key ever had to go or to change its meaning."""
@@ -79,7 +78,7 @@ def _rules(
                 "name": name,
                 "state": "unknown" if silent else _state(known.get(name), pause, live),
                 "reason": pause and pause.reason,
-                **asdict(overview.rules.get(name, RuleCounts())),
+                **overview.rules.get(name, RuleCounts())._asdict(),
                 "model": known.get(name, {}).get("model"),
                 "output": known.get(name, {}).get("output"),
                 "inboxes": known.get(name, {}).get("inboxes", []),

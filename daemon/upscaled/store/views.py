@@ -1,6 +1,7 @@
 """What `status` and its relatives read: a read-only connection, for any process at any time.
 
-Plain sqlite3 and no sqlite_utils: a `status` that answers in a moment must import little.
+Plain sqlite3 and no sqlite_utils, and tuples where there could be dataclasses, which take ten
+times as long to define: a `status` that answers in a moment must import little.
 """
 
 import heapq
@@ -8,11 +9,11 @@ import itertools
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from upscaled.errors import StoreError, StoreTooNew
 from upscaled.store.version import SCHEMA_VERSION
@@ -20,8 +21,7 @@ from upscaled.store.version import SCHEMA_VERSION
 _DAY_S = 86_400.0
 
 
-@dataclass(frozen=True, slots=True)
-class RuleCounts:
+class RuleCounts(NamedTuple):
     waiting: int = 0
     running: int = 0
     done: int = 0
@@ -30,8 +30,7 @@ class RuleCounts:
     cancelled: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class JobView:
+class JobView(NamedTuple):
     """A job as people see it; times are seconds since 1970."""
 
     id: int
@@ -54,8 +53,7 @@ class JobView:
     priority: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class PauseView:
+class PauseView(NamedTuple):
     rule: str
     cause: str
     reason: str
@@ -63,9 +61,8 @@ class PauseView:
     until: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Overview:
-    rules: dict[str, RuleCounts] = field(default_factory=dict)
+class Overview(NamedTuple):
+    rules: Mapping[str, RuleCounts] = MappingProxyType({})
     running: tuple[JobView, ...] = ()
     delayed: tuple[JobView, ...] = ()
     """Waiting for its next try, or to run alone: something went wrong before."""
@@ -84,7 +81,9 @@ _ENDED = "WHERE state = ? AND rule = ? ORDER BY finished_at DESC, id DESC LIMIT 
 _COUNTS = "SELECT rule, state, count(*) FROM job GROUP BY state, rule"
 _DONE_SINCE = "SELECT count(*) FROM job WHERE state = 'done' AND rule = ? AND finished_at > ?"
 # What has no time to wait for is next in line, whatever its past, unless it is a suspect.
-_DELAYED = "WHERE state = 'waiting' AND not_before > 0 ORDER BY not_before LIMIT ?"
+_DELAYED = (
+    "INDEXED BY job_later WHERE state = 'waiting' AND not_before > 0 ORDER BY not_before LIMIT ?"
+)
 _OF_FILE = "WHERE path = ? ORDER BY id DESC LIMIT ?"
 
 
@@ -195,7 +194,7 @@ def _known_range(job_id: int) -> int:
 
 
 def _job(row: tuple[Any, ...]) -> JobView:
-    named = dict(zip(JobView.__dataclass_fields__, row, strict=True))
+    named = dict(zip(JobView._fields, row, strict=True))
     named["file"] = Path(os.fsdecode(named["file"]))
     if named["output"] is not None:
         named["output"] = Path(os.fsdecode(named["output"]))

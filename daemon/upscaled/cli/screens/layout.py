@@ -4,11 +4,11 @@ A line is a tuple of words with their styles; nobody here knows of terminals.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 
-from upscaled import log
+from upscaled.text import escape
 
 Span = tuple[str, str]
 """Text without control characters, and the name of a style (`""`: none)."""
@@ -32,7 +32,7 @@ def cells(words: Line) -> int:
 
 def clip(text: str, most: int) -> str:
     """At most so many cells: a name is cut in the middle, where it says least."""
-    text = log.escape(text)
+    text = escape(text)
     if cell_len(text) <= most:
         return text
     if most <= len(ELLIPSIS):
@@ -44,7 +44,7 @@ def clip(text: str, most: int) -> str:
 
 def clip_end(text: str, most: int) -> str:
     """At most so many cells: a sentence is cut at its end."""
-    text = log.escape(text)
+    text = escape(text)
     if cell_len(text) <= most:
         return text
     return set_cell_size(text, max(most - 1, 0)).rstrip() + ELLIPSIS[:most]
@@ -83,7 +83,7 @@ def pad(text: str, width: int, *, right: bool = False) -> str:
 def wrap(text: str, width: int, most_lines: int | None = None) -> list[str]:
     """A sentence over several lines; what does not fit in `most_lines` is cut at its end."""
     lines: list[str] = [""]
-    for word in _pieces(log.escape(text).split(" "), width):
+    for word in _pieces(escape(text).split(" "), width):
         joined = f"{lines[-1]} {word}" if lines[-1] else word
         if cell_len(joined) <= width:
             lines[-1] = joined
@@ -118,8 +118,7 @@ def indented(first: Sequence[Span], text: str, style: str, width: int, most: int
     return [(*first, (wrapped[0], style)), *((blank, (row, style)) for row in wrapped[1:])]
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     title: str
     right: bool = False
     flexible: bool = False
@@ -153,7 +152,7 @@ def table(
 
 
 def _width(column: Column, words: Sequence[str]) -> int:
-    return max(cell_len(column.title), *(cell_len(log.escape(word)) for word in words), 0)
+    return max(cell_len(column.title), *(cell_len(escape(word)) for word in words), 0)
 
 
 def _row(
@@ -169,8 +168,7 @@ def _row(
     return tuple(spans[:-1])
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """Groups of lines that stay together, of which some may give way to others."""
 
     groups: Sequence[Sequence[Line]]
