@@ -336,6 +336,8 @@ class Document(Block):
     """The most that upscaling may take: 4GB, 512MiB, 50%."""
     keep_alive: KeepAlive | None = None
     """How long an idle model stays loaded: 10m, 0, forever."""
+    history: KeepAlive | None = None
+    """How long jobs that ended are remembered once their files are gone: 90d, forever."""
     watch_config: bool | None = None
     """Whether a change of the configuration takes effect by itself; false."""
     defaults: Rule | None = None

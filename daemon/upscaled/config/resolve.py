@@ -21,6 +21,7 @@ from upscaled.config.model import (
 from upscaled.config.paths import NOWHERE, expander
 from upscaled.config.settings import (
     DEFAULT_INCLUDE,
+    HISTORY_S,
     KEEP_ALIVE_S,
     MAX_ATTEMPTS,
     POLL_S,
@@ -36,6 +37,7 @@ from upscaled.job import Delivery, Recipe
 
 T = TypeVar("T")
 _RULE_NAME_MAX = 64
+_DAY_S = 86_400.0
 _NAME = Delivery(Path()).name
 
 
@@ -68,6 +70,7 @@ class Resolver:
         )
         memory_bytes, memory_share = _or(self.document.memory, (None, None))
         keep_alive = _or(self.document.keep_alive, KEEP_ALIVE_S)
+        history = self._at_least(_DAY_S, _or(self.document.history, HISTORY_S), ("history",))
         return Settings(
             rules=rules,
             device=self._device(),
@@ -75,6 +78,7 @@ class Resolver:
             memory_bytes=memory_bytes,
             memory_share=memory_share,
             keep_alive_s=None if math.isinf(keep_alive) else keep_alive,
+            history_s=None if math.isinf(history) else history,
             watch_config=bool(self.document.watch_config),
             model_access=self.components.access(),
         )

@@ -20,6 +20,7 @@ RESCAN_S = 300.0
 POLL_S = 10.0
 KEEP_ALIVE_S = 600.0
 MAX_ATTEMPTS = 3
+HISTORY_S = 90 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,8 @@ class Settings:
     """`memory: 50%` as 0.5, of what the device has; None with `memory_bytes`, or no limit."""
     keep_alive_s: float | None = KEEP_ALIVE_S
     """Seconds an idle model stays loaded; None: for ever."""
+    history_s: float | None = HISTORY_S
+    """How long the ledger keeps jobs that ended and whose files are gone; None: for ever."""
     watch_config: bool = False
     model_access: Mapping[str, ModelAccess] = field(default_factory=dict)
     """By `Recipe.model`, only for models with something to say."""

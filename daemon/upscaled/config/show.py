@@ -26,6 +26,7 @@ def settings_tree(of: Settings | Mapping) -> dict[str, Any]:
         "precision": of.precision,
         "memory": memory,
         "keep_alive": "forever" if of.keep_alive_s is None else _duration(of.keep_alive_s),
+        "history": "forever" if of.history_s is None else _duration(of.history_s),
         "watch_config": of.watch_config,
         "components": {name: _component(recipe) for name, recipe in _recipes(of).items()},
         "rules": {rule.name: _rule(rule, of) for rule in of.rules},

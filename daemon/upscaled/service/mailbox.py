@@ -39,7 +39,15 @@ class Fell:
     reason: str
 
 
-Event = Said | Died | Batch | Asked | Signalled | Disposed | Fell
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """Which files of jobs that ended long ago are gone, and which still lie where they lay."""
+
+    gone: tuple[int, ...]
+    there: tuple[int, ...]
+
+
+Event = Said | Died | Batch | Asked | Signalled | Disposed | Fell | Looked
 
 
 class Mailbox:

@@ -27,11 +27,12 @@ from upscaled.service.executor import Deliver, Died, Executor, Said
 from upscaled.service.headline import describe
 from upscaled.service.inboxes import Inboxes, MakeInbox, real_inbox
 from upscaled.service.intake import Intake
-from upscaled.service.mailbox import Asked, Disposed, Event, Fell, Mailbox, Signalled
+from upscaled.service.mailbox import Asked, Disposed, Event, Fell, Looked, Mailbox, Signalled
 from upscaled.service.notify import Notifier
 from upscaled.service.opening import Opening
 from upscaled.service.orders import Orders
 from upscaled.service.patience import Patience
+from upscaled.service.pruner import Pruner, look_in_background
 from upscaled.service.readiness import Readiness
 from upscaled.service.recovery import (
     recover,
@@ -51,6 +52,8 @@ from upscaled.worker.messages import Begin, Warm
 _log = logging.getLogger(__name__)
 
 _TICK_S = 1.0
+_PAGE_S = 0.1
+"""Between two pages of the past that is forgotten."""
 _AWAY_S = 10.0
 """A round takes milliseconds: after so long this process was stopped, or the machine slept."""
 _RECOVERY_S = 120.0
@@ -140,6 +143,9 @@ class Supervisor:
         self._disposer = Disposer(self._mark, self._events.put)
         self.sources = Sources(self.store, self.clock, self._disposer.submit)
         self.inboxes = Inboxes(self._events.put, self.clock, self._make_inbox)
+        self._pruner = Pruner(
+            self.store, self.clock, partial(look_in_background, deliver=self._events.put)
+        )
         self._intake = Intake(self.store, self.clock)
         self._orders = Orders(self)
         try:
@@ -206,6 +212,8 @@ class Supervisor:
             self._handle(self._events.next(0))
         self.sources.settle()
         self.dispatcher.step(self.active)
+        if self._stopping_since is None:
+            self._pruner.step(self.settings.history_s)
         if not server.is_alive:
             raise UpscaledError("the control socket's thread died")
         if not self._disposer.is_alive:
@@ -226,7 +234,7 @@ class Supervisor:
     def _nap_s(self) -> float:
         due = self.store.next_wake(self.clock.now())
         restart_s = self.dispatcher.restart_in_s
-        waits = [_TICK_S]
+        waits = [_TICK_S if not self._pruner.is_busy else _PAGE_S]
         waits += [due - self.clock.now()] if due is not None else []
         waits += [restart_s] if restart_s is not None else []
         if self._stopping_since is not None:
@@ -247,12 +255,12 @@ class Supervisor:
                 self._intake.take(self.active, event)
             case Asked():
                 self._answer(event)
+            case Looked():
+                self._pruner.hear(event)
             case Fell():
                 raise fallen(event)
-            case Signalled(signal.SIGHUP):
-                self.reload()
-            case Signalled():
-                self.stop()
+            case Signalled(number):
+                self.reload() if number == signal.SIGHUP else self.stop()
 
     def _answer(self, asked: Asked) -> None:
         # Else the asker has been told that it took too long.

@@ -8,13 +8,14 @@ from upscaled import plain
 from upscaled.store.arrivals import Arrivals
 from upscaled.store.attempts import Ready
 from upscaled.store.database import connect, explained
+from upscaled.store.pruning import Pruning
 from upscaled.store.recovery import Disposal, Orphan, Recovery
 from upscaled.store.schema import Database
 
 __all__ = ["Disposal", "Orphan", "Ready", "Store"]
 
 
-class Store(Arrivals, Recovery):
+class Store(Arrivals, Recovery, Pruning):
     """Arrivals come in, attempts are made at them; here is what people ask for by hand."""
 
     def __init__(self, database: Database, path: str, rng: random.Random | None = None) -> None:

@@ -134,6 +134,14 @@ def scale_is_a_number(db: Database) -> None:
     db.conn.execute("ALTER TABLE job RENAME COLUMN factor TO scale")
 
 
+@migrations()
+def duplicates_are_found(db: Database) -> None:
+    """Each job that is forgotten asks who refers to it: a look at every job without an index."""
+    db.conn.execute(
+        "CREATE INDEX job_duplicate ON job (duplicate_of) WHERE duplicate_of IS NOT NULL"
+    )
+
+
 def _statements(script: str) -> Iterator[str]:
     """Split by hand: `executescript` would commit the migration's transaction."""
     for statement in script.split(";\n"):

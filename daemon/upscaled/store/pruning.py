@@ -1,0 +1,65 @@
+"""What is long over, in small pages: one transaction takes milliseconds, whatever has piled up."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from upscaled.job import Fingerprint
+from upscaled.store.columns import FINGERPRINT, fingerprint
+from upscaled.store.database import Session
+
+_IS_OVER = "state IN ('done', 'failed', 'cancelled') AND source_pending = 0"
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A job that ended long ago."""
+
+    job_id: int
+    source: Path
+    fingerprint: Fingerprint
+    is_known: bool
+    """Whether its file, should it still lie in the inbox, must not be queued again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A stretch of the job table."""
+
+    past: tuple[Past, ...]
+    last_id: int | None
+    """Where the next page begins; None: there is none."""
+
+
+class Pruning(Session):
+    def page(self, after: int, before: float, *, most: int) -> Page:
+        """Of the next `most` jobs behind the id `after`, those that ended before that time."""
+        ids = f"SELECT id FROM job WHERE id > ? ORDER BY id LIMIT {int(most)}"
+        row = self._row(f"SELECT max(id), count(*) FROM ({ids})", (after,))
+        last_id, count = row or (None, 0)
+        rows = self._rows(
+            f"SELECT id, path, known, {FINGERPRINT} FROM job "
+            f"WHERE id IN ({ids}) AND finished_at < ? AND {_IS_OVER} ORDER BY id",
+            (after, before),
+        )
+        past = (
+            Past(row[0], Path(os.fsdecode(row[1])), fingerprint(row[3:]), bool(row[2]))
+            for row in rows
+        )
+        return Page(tuple(past), last_id if count == most else None)
+
+    def prune(self, gone: Sequence[int], there: Sequence[int]) -> int:
+        """Forget jobs whose files are gone; of those that are there, only what happened to them.
+
+        The number of jobs forgotten: one that was queued again meanwhile is none.
+        """
+        with self._write() as conn:
+            conn.executemany(
+                "DELETE FROM history WHERE job_id = "
+                f"(SELECT id FROM job WHERE id = ? AND {_IS_OVER})",
+                [(job_id,) for job_id in there],
+            )
+            return conn.executemany(
+                f"DELETE FROM job WHERE id = ? AND {_IS_OVER}", [(job_id,) for job_id in gone]
+            ).rowcount
