@@ -477,6 +477,68 @@ def test_a_resting_seat_stays_empty_while_there_is_no_work() -> None:
     daemon.store.close()
 
 
+# A changed configuration
+
+
+def test_a_worker_that_is_renewed_does_what_it_has_and_is_started_again(daemon: Daemon) -> None:
+    daemon.drop(*(f"{n}.png" for n in range(5)))
+    worker = daemon.up()
+    daemon.seat.renew()
+    for job_id in (1, 2, 3):
+        daemon.step()
+        assert Stop() not in worker.sent
+        worker.say(Finished(job_id, done()))
+    daemon.step()
+    daemon.step()
+    assert worker.jobs == [1, 2, 3]
+    assert worker.sent.count(Stop()) == 1
+    worker.die("exit code 0", 0)
+    assert daemon.up().jobs == [4, 5]
+    assert daemon.seat.last_death is None
+
+
+def test_an_idle_worker_is_renewed_at_once_even_if_nothing_waits() -> None:
+    daemon = Daemon(keep_alive_s=300)
+    worker = daemon.up()
+    daemon.seat.renew()
+    daemon.step()
+    assert worker.sent == [Stop()]
+    worker.die("exit code 0", 0)
+    daemon.step()
+    assert len(daemon.workers) == 2
+    daemon.store.close()
+
+
+def test_a_death_on_the_way_to_a_renewal_is_blamed_as_ever(daemon: Daemon) -> None:
+    daemon.drop("a.png")
+    worker = daemon.up()
+    daemon.seat.renew()
+    worker.die("killed by SIGSEGV", -11)
+    assert daemon.attempts() == {1: 1}
+    assert daemon.up().jobs == [1]
+
+
+def test_a_device_that_is_not_wanted_any_more_ends_its_work_and_goes() -> None:
+    daemon = Daemon(devices=2)
+    daemon.drop(*(f"{n}.png" for n in range(9)))
+    daemon.step()
+    first, second = daemon.workers
+    for worker in (first, second):
+        worker.say(BEAT)
+    daemon.step()
+    daemon.dispatcher.seats[1].retire()
+    for job_id in second.jobs:
+        second.say(Finished(job_id, done()))
+    daemon.step()
+    assert second.sent[-1] == Stop()
+    assert len(second.jobs) == 3
+    second.die("exit code 0", 0)
+    daemon.step()
+    assert [seat.device for seat in daemon.dispatcher.seats] == ["cuda:0"]
+    assert len(daemon.workers) == 2
+    daemon.store.close()
+
+
 # The end
 
 

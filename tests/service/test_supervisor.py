@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,27 @@ def test_it_does_what_is_dropped_and_ends_when_it_is_told(house: House) -> None:
     assert house.play(lambda: house.wait_done(1)) == ExitCode.OK
 
     assert not house.dirs.socket.exists()
+
+
+def test_a_reload_gives_the_workers_what_has_changed_for_them(house: House) -> None:
+    def scenario() -> None:
+        house.wait(lambda: house.is_up() and house.workers, "it runs")
+        house.settings = replace(house.settings, keep_alive_s=5.0)
+        ask(house.dirs.socket, Request("reload"))
+        house.settings = replace(house.settings, precision="fp32")
+        ask(house.dirs.socket, Request("reload"))
+        house.wait(lambda: len(house.workers) == 2, "another worker")
+        house.settings = replace(house.settings, device=("cuda:0", "cuda:1"))
+        ask(house.dirs.socket, Request("reload"))
+        house.drop("a.png")
+        house.wait_done(1)
+        house.wait(lambda: len(house.status()["workers"]) == 2, "the old one is gone")
+
+    assert house.play(scenario) == ExitCode.OK
+
+    begun = [(worker.begin.device, worker.begin.precision) for worker in house.workers]
+    assert begun[:2] == [("auto", "auto"), ("auto", "fp32")]
+    assert sorted(begun[2:]) == [("cuda:0", "fp32"), ("cuda:1", "fp32")]
 
 
 # The state folder at the start
@@ -273,8 +295,12 @@ def die_in(monkeypatch: pytest.MonkeyPatch, where: Any, name: str, when: threadi
 @pytest.mark.parametrize(
     ("where", "name", "words"),
     [
-        (control.Server, "_listen_until_stopped", "the thread control died"),
-        (sources, "attempt", "the thread sources died"),
+        (
+            control.Server,
+            "_listen_until_stopped",
+            "(the thread control|the control socket's thread) died",
+        ),
+        (sources, "attempt", "the thread (sources|that moves sources) died"),
         (watch_inbox.Inbox, "_round", "nobody watches"),
     ],
     ids=["control", "sources", "inbox"],

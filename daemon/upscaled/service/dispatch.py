@@ -56,7 +56,7 @@ class Dispatcher:
         self, store: Store, clock: Clock, owner: str, seats: Sequence[Seat], on_end: OnEnd
     ) -> None:
         """`on_end` is called after each commit: the source is next."""
-        self.seats = seats
+        self.seats = list(seats)
         self._store = store
         self._clock = clock
         self._owner = owner
@@ -88,6 +88,7 @@ class Dispatcher:
                     break
                 self._turns.take(ready, seat.device, self._clock.monotonic())
                 seat.fly(order, named[order.rule], suspect=ready.suspect)
+        self.seats = [seat for seat in self.seats if not seat.is_vacated]
 
     def _choose(self, seat: Seat, rules: Sequence[str]) -> Ready | None:
         flying = [scheduler.Flying(f.order.rule, f.suspect) for f in seat.flights.values()]

@@ -85,11 +85,14 @@ class Seat:
         """The job whose time was over, when the worker was killed for it."""
         self._start_worker = start_worker
         self._clock = clock
-        self._keep_alive_s = keep_alive_s
+        self.keep_alive_s = keep_alive_s
         self._deaths = 0
         self._killed_at: float | None = None
         self._start_at = self._heard_at = self._used_at = self._beat_at = clock.monotonic()
         self._resting = False
+        self._renewing = False
+        self.is_retiring = False
+        """Its device is not wanted any more."""
         self._killed_for: str | None = None
 
     @property
@@ -99,12 +102,17 @@ class Seat:
 
     @property
     def _is_ending(self) -> bool:
-        return self.stopping or self._resting
+        return self.stopping or self._resting or self._renewing or self.is_retiring
+
+    @property
+    def is_vacated(self) -> bool:
+        """Whether it can be taken away."""
+        return self.is_retiring and self.worker is None
 
     @property
     def restart_in_s(self) -> float | None:
         """Until a dead worker is started again; None while one runs, or none is needed."""
-        if self.worker is not None or self._resting:
+        if self.worker is not None or self._resting or self.is_retiring:
             return None
         return max(self._start_at - self._clock.monotonic(), 0.0)
 
@@ -117,25 +125,30 @@ class Seat:
     def step(self, *, work_waits: Callable[[], bool]) -> None:
         """Start, kill or retire the worker where it is due."""
         now = self._clock.monotonic()
-        if self.stopping:
+        if self.stopping or self.is_vacated:
             return
         if self.worker is None:
             if now >= self._start_at and (not self._resting or work_waits()):
                 self._start()
         elif self.state.beat is not None and now - self._beat_at > FROZEN_S:
-            _log.error("no sign of life from the worker for %.0f s: it is killed", FROZEN_S)
             self._beat_at = now
-            self._kill(self.worker)
+            self._end_it(self.worker, f"it gave no sign of life for {FROZEN_S / 60:.0f} min")
         elif self.flights:
             self._used_at = now
             self._mind_time(self.worker, now)
         elif self.state.beat is None and now - self._heard_at > START_S:
             self._heard_at = now
             self._end_it(self.worker, f"it gave no sign of life for {START_S:.0f} s")
+        elif self._renewing or self.is_retiring:
+            self._begin_rest(self.worker)
         elif self._is_idle_at(now) and not work_waits():
             _log.info("idle for %.0f s: the model is unloaded", now - self._used_at)
+            self._begin_rest(self.worker)
+
+    def _begin_rest(self, worker: Executor) -> None:
+        if not self._resting:
             self._resting = True
-            self.worker.send(Stop())
+            worker.send(Stop())
 
     def _mind_time(self, worker: Executor, now: float) -> None:
         first = next(iter(self.flights.values()))
@@ -163,15 +176,15 @@ class Seat:
 
     def _is_idle_at(self, now: float) -> bool:
         return (
-            self._keep_alive_s is not None
+            self.keep_alive_s is not None
             and not self._resting
             and self.state.fetching is None
-            and now - self._used_at >= self._keep_alive_s
+            and now - self._used_at >= self.keep_alive_s
         )
 
     def _start(self) -> None:
         self.state = WorkerState()
-        self._resting = False
+        self._resting = self._renewing = False
         self._heard_at = self._used_at = self._clock.monotonic()
         try:
             self.worker = self._start_worker(self.device)
@@ -253,7 +266,9 @@ class Seat:
         why, self._killed_for = self._killed_for or f"died: {reason}", None
         self.state.beat = None
         self._killed_at = None
-        if self._is_ending:
+        renewed, self._renewing = self._renewing, False
+        if self.stopping or self._resting:
+            self._resting = self._resting and not renewed
             return True
         if self.overdue is not None:
             self._start_at = self._clock.monotonic()
@@ -273,6 +288,14 @@ class Seat:
             delay_s,
             extra=log.fields(log.Event.WORKER_DIED),
         )
+
+    def renew(self) -> None:
+        """Start another worker once this one has done what it has."""
+        self._renewing = self.worker is not None
+
+    def retire(self) -> None:
+        """End for good once the worker has done what it has."""
+        self.is_retiring = True
 
     def stop(self) -> None:
         """Ask the worker to end at its next tile."""

@@ -40,6 +40,7 @@ from upscaled.service.recovery import (
     sweep_in_background,
     written_folders,
 )
+from upscaled.service.reseat import reseat
 from upscaled.service.seat import Seat
 from upscaled.service.signals import caught
 from upscaled.service.sources import Disposer, Sources
@@ -186,10 +187,10 @@ class Supervisor:
                 self._handle(event)
 
     def _make_seats(self) -> list[Seat]:
-        return [
-            Seat(device, self._make_worker, self.clock, self.settings.keep_alive_s)
-            for device in devices(self.settings)
-        ]
+        return [self._make_seat(device) for device in devices(self.settings)]
+
+    def _make_seat(self, device: str) -> Seat:
+        return Seat(device, self._make_worker, self.clock, self.settings.keep_alive_s)
 
     def _make_worker(self, device: str) -> Executor:
         begin = make_begin(
@@ -316,6 +317,7 @@ class Supervisor:
         if self._load is None:
             return
         self._notifier.reloading()
+        before = self.settings
         try:
             self.settings = self._load()
         except ConfigError as error:
@@ -327,6 +329,7 @@ class Supervisor:
             )
         else:
             self.reload_error = None
+            reseat(self.dispatcher, before, self.settings, self.dirs, self._make_seat)
             self.inboxes.watch(self.active)
             _log.info("the configuration was read anew", extra=log.fields(log.Event.RELOADED))
         self._readiness.ready()
