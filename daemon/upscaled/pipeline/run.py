@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from upscaled.errors import LargeEnough, NotTaken, SourceChanged
+from upscaled.errors import LargeEnough, NotTaken, SourceChanged, UnsupportedImage
 from upscaled.image.encode import encode
 from upscaled.image.formats import STREAMED, check_size
 from upscaled.image.frames import Frames, open_frames
@@ -93,6 +93,7 @@ def prepare(order: Order, ledger: Ledger, *, mark: str) -> Prepared | Done:
         NotTaken: the picture is not what the rule asks for.
         JobError: as `pipeline.source.read` and `image.frames.open_frames` say.
         LargeEnough: the recipe leaves such a picture alone.
+        UnsupportedImage: frames would be lost with the source that the rule deletes.
         OSError: the copy could not be written.
     """
     started = time.monotonic()
@@ -100,14 +101,18 @@ def prepare(order: Order, ledger: Ledger, *, mark: str) -> Prepared | Done:
     refusal = ledger.describe(order.job_id, probe(source.content)) if order.probe else None
     if refusal is not None:
         raise NotTaken(refusal)
+    most_px = round(order.recipe.max_megapixels * 1e6)
     twin = ledger.identify(order.job_id, source.sha256)
     if twin is not None:
+        if order.delivery.on_success == "delete":
+            _check_loss(order, open_frames(source.content, most_px))
         done = _repeat(order, source, twin, ledger, mark=mark)
         if done is not None:
             return done
-    frames = open_frames(source.content, round(order.recipe.max_megapixels * 1e6))
+    frames = open_frames(source.content, most_px)
     refuse_own(order, frames.first.metadata.exif)
     _check_need(frames, order.recipe)
+    _check_loss(order, frames)
     return Prepared(
         order,
         replace(source, content=b""),
@@ -171,6 +176,16 @@ def _check_need(frames: Frames, recipe: Recipe) -> None:
     if fit and fit.only_if_smaller and all(fitted(*px, fit) == px for px in frames.sizes_px):
         width, height = frames.sizes_px[0]
         raise LargeEnough(f"{width}×{height} px are large enough (only_if_smaller)")
+
+
+def _check_loss(order: Order, frames: Frames) -> None:
+    target = target_of(order.recipe.format, frames)
+    if frames.count > 1 and not target.is_stream and order.delivery.on_success == "delete":
+        raise UnsupportedImage(
+            f"{target.format} holds one picture, and its rule deletes the source: "
+            f"{frames.count - 1} of {frames.count} would be lost",
+            hint="set `format: same` or `on_success: keep` in the rule",
+        )
 
 
 def _check_place(prepared: Prepared, target: Target, plans: list[SizePlan]) -> None:
