@@ -51,7 +51,7 @@ def load_config(
     """
     gathered = gather(files, environment, env_files=env_files, overrides=overrides)
     if gathered.broken:
-        raise ConfigProblems(in_order(gathered.problems))
+        raise ConfigProblems(in_order(gathered.problems), tuple(gathered.watched))
     tree, unfinished = completed(gathered.tree)
     findings = Findings(tree, gathered.problems)
     findings.errors += unfinished
@@ -62,9 +62,12 @@ def load_config(
     _look(settings, findings)
     problems = in_order([*gathered.problems, *findings.errors])
     if problems:
-        raise ConfigProblems(problems)
+        raise ConfigProblems(problems, tuple(gathered.watched))
     return dataclasses.replace(
-        settings, source_files=tuple(gathered.files), notices=in_order(findings.notices)
+        settings,
+        source_files=tuple(gathered.files),
+        watched=tuple(dict.fromkeys(gathered.watched)),
+        notices=in_order(findings.notices),
     )
 
 

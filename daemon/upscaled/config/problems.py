@@ -1,9 +1,10 @@
 """What is wrong with a configuration, each with its place, all of them at once."""
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Literal
 
 from upscaled.errors import ConfigError
@@ -46,8 +47,10 @@ class Problem:
 class ConfigProblems(ConfigError):
     """The configuration has errors."""
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[Problem], watched: Sequence[Path] = ()) -> None:
+        """`watched`: where a change may mend it."""
         self.problems = tuple(problems)
+        self.watched = tuple(watched)
         super().__init__(
             "\n".join(str(problem) for problem in self.problems),
             hint="mend the lines above, then try: upscaled config check",

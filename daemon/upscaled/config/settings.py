@@ -97,6 +97,8 @@ class Settings:
     """By `Recipe.model`, only for models with something to say."""
     source_files: tuple[Path, ...] = ()
     """Every file that was read: the configuration, its includes, `.env`."""
+    watched: tuple[Path, ...] = ()
+    """What to look at for changes: these files, `.env` where it may appear, folders of patterns."""
     notices: tuple[Problem, ...] = ()
     """What is accepted and has no meaning here, or looks like a slip."""
 

@@ -37,6 +37,8 @@ class Gathered:
     broken: bool = False
     """A file could not be read or parsed: nothing can be said of what it may have held."""
     files: list[Path] = field(default_factory=list)
+    watched: list[Path] = field(default_factory=list)
+    """Besides them: files that may appear, and folders of patterns."""
 
 
 def gather(
@@ -59,7 +61,7 @@ def gather(
     for tree in trees[1:]:
         merged = _over(merged, tree, ())
     assert isinstance(merged, Mapping)  # noqa: S101  for the type checker
-    return Gathered(merged, reader.problems, reader.broken, reader.files)
+    return Gathered(merged, reader.problems, reader.broken, reader.files, reader.watched)
 
 
 class _Reader:
@@ -69,6 +71,7 @@ class _Reader:
         self.problems: list[Problem] = []
         self.broken = False
         self.files: list[Path] = []
+        self.watched: list[Path] = []
 
     def environment(
         self,
@@ -79,6 +82,7 @@ class _Reader:
     ) -> dict[str, str]:
         if env_files is None:
             beside = Path(files[0]).parent / ".env"
+            self.watched.append(beside)
             env_files = [beside] if beside.is_file() else []
         found: dict[str, str] = {}
         for path in env_files:
@@ -126,10 +130,12 @@ class _Reader:
         pattern = home + written[1:] if written.startswith("~/") else written
         whole = os.path.join(glob.escape(str(path.absolute().parent)), pattern)  # noqa: PTH118
         if glob.has_magic(pattern):
+            self.watched.append(_above_magic(path.absolute().parent / pattern))
             return [Path(found) for found in sorted(glob.glob(whole))]  # noqa: PTH207  ~ and /
         found = path.absolute().parent / pattern
         if found.is_file():
             return [found]
+        self.watched.append(found)
         self.problems.append(mark.problem(f"there is no file {found} to include"))
         return []
 
@@ -157,6 +163,7 @@ class _Reader:
 
     def _text(self, path: Path) -> Text | None:
         name = _shown(path)
+        self.watched.append(path)
         try:
             with path.open("rb") as file:
                 raw = file.read(_LARGEST_BYTES + 1)
@@ -198,6 +205,11 @@ def _over(base: Node, top: Node, at: Location) -> Node:
         value = _over(below.value, entry.value, (*at, key)) if below else entry.value
         entries[key] = Entry(entry.key, value)
     return Mapping(top.mark, entries)
+
+
+def _above_magic(pattern: Path) -> Path:
+    """The deepest folder that is named without a pattern."""
+    return next(folder for folder in pattern.parents if not glob.has_magic(str(folder)))
 
 
 def _is_ours(at: Location) -> bool:

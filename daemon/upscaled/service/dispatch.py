@@ -35,6 +35,7 @@ from upscaled.worker.messages import (
     Learned,
     Ruling,
     Verdict,
+    Warm,
 )
 
 _log = logging.getLogger(__name__)
@@ -221,6 +222,11 @@ class Dispatcher:
             self._on_end(flights[job_id].order, outcome, JobState.FAILED)
         for job_id in jobs:
             self._release(job_id)
+
+    def warm(self, wish: Warm) -> None:
+        """The workers that run get this model ready; those that start later are told anyway."""
+        for seat in self.seats:
+            seat.say(wish)
 
     def forgive(self) -> None:
         """The daemon itself stood still: that is no job's time, and no worker's silence."""

@@ -1,6 +1,7 @@
 """The watched folders of all rules: one inbox for each distinct root."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -51,19 +52,49 @@ def _spec(root: Path, sharing: Sequence[RuleSettings], active: Sequence[RuleSett
     )
 
 
+Meaning = tuple[InboxSpec, tuple[RuleSettings, ...]]
+"""All that decides what an inbox delivers: equal ones deliver the same."""
+
+
+def _meaning(spec: InboxSpec, active: Sequence[RuleSettings]) -> Meaning:
+    asked = tuple(
+        rule
+        for rule in active
+        if any(
+            spec.root.is_relative_to(root) or root.is_relative_to(spec.root) for root in rule.roots
+        )
+    )
+    # A function is equal to itself only; what it answers is decided by these rules.
+    return replace(spec, wants=None), asked
+
+
 class Inboxes:
     def __init__(self, deliver: Callable[[Batch], None], clock: Clock, make: MakeInbox) -> None:
         self._deliver = deliver
         self._clock = clock
         self._make = make
-        self._inboxes: list[Watched] = []
+        self._watched: dict[Path, tuple[Meaning, Watched]] = {}
 
     def watch(self, active: Sequence[RuleSettings]) -> None:
-        """Watch for these rules from now on; what was watched before is let go."""
-        self.stop()
-        self._inboxes = [self._make(spec, self._deliver, self._clock) for spec in specs(active)]
-        for inbox in self._inboxes:
-            inbox.start()
+        """Watch for these rules from now on. Inboxes that would do the same go on as they are."""
+        before, self._watched = self._watched, {}
+        wanted = {spec.root: (_meaning(spec, active), spec) for spec in specs(active)}
+        let_go = []
+        for root, (meaning, inbox) in before.items():
+            if root in wanted and wanted[root][0] == meaning:
+                self._watched[root] = (meaning, inbox)
+            else:
+                let_go.append(inbox)
+        self._stop(let_go, STOP_S)
+        for root, (meaning, spec) in wanted.items():
+            if root not in self._watched:
+                inbox = self._make(spec, self._deliver, self._clock)
+                self._watched[root] = (meaning, inbox)
+                inbox.start()
+
+    @property
+    def _inboxes(self) -> list[Watched]:
+        return [inbox for _, inbox in self._watched.values()]
 
     def begin_stop(self) -> None:
         """All at once: each may wait for a mount that does not answer."""
@@ -72,11 +103,15 @@ class Inboxes:
 
     def stop(self, timeout_s: float = STOP_S) -> None:
         """Their threads have ended, or `timeout_s` has passed for all of them together."""
-        self.begin_stop()
+        self._stop(self._inboxes, timeout_s)
+        self._watched = {}
+
+    def _stop(self, inboxes: Sequence[Watched], timeout_s: float) -> None:
+        for inbox in inboxes:
+            inbox.begin_stop()
         until = self._clock.monotonic() + timeout_s
-        for inbox in self._inboxes:
+        for inbox in inboxes:
             inbox.stop(max(until - self._clock.monotonic(), 0.0))
-        self._inboxes = []
 
     def rescan(self) -> None:
         for inbox in self._inboxes:

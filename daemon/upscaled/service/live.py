@@ -88,7 +88,8 @@ def _flight(flight: "Flight", now: float) -> dict[str, Any]:
 def _problems(supervisor: "Supervisor", views: list[InboxView]) -> Iterator[dict[str, str | None]]:
     if supervisor.reload_error is not None:
         yield _problem(
-            f"the changed configuration is refused: {supervisor.reload_error}",
+            f"the changed configuration is refused, the old one stays: "
+            f"{supervisor.reload_error.splitlines()[0]}",
             "upscaled config check",
         )
     if (trouble := supervisor.patience.trouble) is not None:

@@ -40,6 +40,7 @@ from upscaled.service.recovery import (
     sweep_in_background,
     written_folders,
 )
+from upscaled.service.reload import ConfigWatch, differences
 from upscaled.service.reseat import reseat
 from upscaled.service.seat import Seat
 from upscaled.service.signals import caught
@@ -98,6 +99,7 @@ class Supervisor:
         self._stopping_since: float | None = None
         self._readiness = Readiness(seams.notifier, seams.clock, partial(describe, self))
         self.reload_error: str | None = None
+        self._config_watch = ConfigWatch(self.clock, settings.watched)
         self._round_at = seams.clock.monotonic()
 
     @property
@@ -211,6 +213,8 @@ class Supervisor:
         self._notice_absence()
         while not self._events.is_empty:
             self._handle(self._events.next(0))
+        if self.settings.watch_config and self._config_watch.has_changed():
+            self.reload()
         self.sources.settle()
         self.dispatcher.step(self.active)
         if self._stopping_since is None:
@@ -317,10 +321,12 @@ class Supervisor:
         if self._load is None:
             return
         self._notifier.reloading()
-        before = self.settings
+        self._config_watch.read()
         try:
-            self.settings = self._load()
+            settings = self._load()
         except ConfigError as error:
+            # What is wrong may stand in a file that the old configuration does not include.
+            self._config_watch.follow([*self.settings.watched, *getattr(error, "watched", ())])
             self.reload_error = error.message
             _log.error(
                 "the new configuration is refused, the old one stays: %s",
@@ -329,10 +335,24 @@ class Supervisor:
             )
         else:
             self.reload_error = None
-            reseat(self.dispatcher, before, self.settings, self.dirs, self._make_seat)
-            self.inboxes.watch(self.active)
-            _log.info("the configuration was read anew", extra=log.fields(log.Event.RELOADED))
+            self._take_over(settings)
         self._readiness.ready()
+
+    def _take_over(self, settings: Settings) -> None:
+        """Running work goes on with what it was given; jobs of removed rules are held."""
+        before, self.settings = self.settings, settings
+        models = {rule.recipe.model for rule in before.rules if rule.enabled}
+        self._config_watch.follow(settings.watched)
+        reseat(self.dispatcher, before, settings, self.dirs, self._make_seat)
+        self.inboxes.watch(self.active)
+        for model in dict.fromkeys(rule.recipe.model for rule in self.active):
+            if model not in models:
+                self.dispatcher.warm(Warm(model))
+        _log.info(
+            "the configuration was read anew: %s",
+            differences(before, settings),
+            extra=log.fields(log.Event.RELOADED),
+        )
 
     def _is_drained(self) -> bool:
         views = self.inboxes.views()
