@@ -73,7 +73,7 @@ def test_everything_that_a_rule_can_say(load: Load, tmp_path: Path) -> None:
     assert rule.roots == (tmp_path / "in", Path("/home/me/more"), Path("/abs/in"))
     assert (rule.recursive, rule.hidden, rule.enabled) == (False, True, False)
     assert (rule.include, rule.exclude) == (("*.png",), ("raw/", "!raw/keep.png"))
-    assert rule.recipe == Recipe("realesrgan-x4plus", None, "jpeg", 80, None, "fp16")
+    assert rule.recipe == Recipe("realesrgan-x4plus", format="jpeg", quality=80, precision="fp16")
     assert rule.delivery == Delivery(
         tmp_path / "out",
         "{rule}-{stem}-{n}.{ext}",
