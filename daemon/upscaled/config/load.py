@@ -1,9 +1,10 @@
 """Files to settings, with every problem at once. The one module that strings the steps together."""
 
+import contextlib
 import dataclasses
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from collections.abc import Mapping as Table
 from collections.abc import Sequence as Several
 from functools import lru_cache
@@ -24,6 +25,7 @@ from upscaled.config.sources import gather
 from upscaled.config.tree import Location, Mapping, plain, pruned
 from upscaled.job import Delivery, Recipe
 
+_PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
 _PRUNINGS_MAX = 8
 """Leaving out a value may show another problem around it; each round leaves out at least one."""
 
@@ -87,7 +89,8 @@ def _valid(tree: Mapping, findings: Findings) -> Document:
     """The document, without what is wrong in it: so that the rest is judged in the same run."""
     for _ in range(_PRUNINGS_MAX):
         try:
-            return Document.model_validate(plain(tree))
+            with _without_plugins():
+                return Document.model_validate(plain(tree))
         except ValidationError as error:
             # From the end, so that indexes of lists stay right.
             for at in sorted(explain(error, findings), key=_in_lists, reverse=True):
@@ -95,6 +98,20 @@ def _valid(tree: Mapping, findings: Findings) -> Document:
                 kept = pruned(tree, at)
                 tree = kept if isinstance(kept, Mapping) else tree
     return Document()
+
+
+@contextlib.contextmanager
+def _without_plugins() -> Iterator[None]:
+    """Pydantic looks for plugins in every installed package (30 ms) when it builds a model."""
+    given = os.environ.get(_PLUGINS)
+    os.environ[_PLUGINS] = "__all__"
+    try:
+        yield
+    finally:
+        if given is None:
+            del os.environ[_PLUGINS]
+        else:
+            os.environ[_PLUGINS] = given
 
 
 def _in_lists(at: Location) -> tuple[tuple[str, int], ...]:

@@ -3,7 +3,6 @@
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
@@ -59,6 +58,8 @@ class ConfigProblems(ConfigError):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """A hint with the known word closest to `word`, if one is close."""
+    from difflib import get_close_matches  # noqa: PLC0415  10 ms, for a configuration with slips
+
     candidates = list(dict.fromkeys(known))
     lowered = {candidate.lower(): candidate for candidate in candidates}
     close = get_close_matches(word.lower(), list(lowered), n=1, cutoff=0.6)
