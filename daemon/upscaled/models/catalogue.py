@@ -4,7 +4,6 @@ Weights: Real-ESRGAN's, BSD-3-Clause, https://github.com/xinntao/Real-ESRGAN; in
 a package of the Python package index, so that they come wherever `pip` works.
 """
 
-import difflib
 from dataclasses import dataclass
 
 from upscaled.errors import ModelUnknown
@@ -140,6 +139,8 @@ def find_model(name: str) -> Found:
         return Found(model, f"{name} is {model.name} of the catalogue")
     if plain in _MISSING:
         return _stand_in(name, plain)
+    import difflib  # noqa: PLC0415 (10 ms, for a name with a slip)
+
     near = difflib.get_close_matches(plain, [*_NAMES, *_SAME, *_MISSING], n=1, cutoff=0.5)
     meant = (_SAME | _MISSING).get(near[0], near[0]) if near else None
     raise ModelUnknown(
