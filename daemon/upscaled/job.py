@@ -91,6 +91,11 @@ class Recipe:
     """Output pixels for each input pixel along an edge; None: what the model gives."""
     format: str = "same"
     quality: int | None = None
+    tile_px: int | None = None
+    """Edge of the input tile; None: found by measurement. It never changes the pixels."""
+    precision: str = "auto"
+    fit: Fit | None = None
+    """A size instead of a scale."""
     lossless: bool | None = None
     """None: as the source was, where that is known."""
     effort: str = "normal"
@@ -103,20 +108,15 @@ class Recipe:
     """Whether a result says in its metadata what it was made by."""
     on_too_large: str = "fail"
     """`fail`, `png` or `downscale`, where its format cannot hold a result of this size."""
-    colour_fix: bool = False
-    """Give back to a result the averages of the source, which a network may drift from."""
-    max_megapixels: float = 500.0
+    colour_fix: bool = True
+    """Give back to a result the local averages of the source, which networks drift from."""
+    source_limit_mp: float = 500.0
     """Of a source; checked before any pixel is decoded."""
-    tile_px: int | None = None
-    """Edge of the input tile; None: found by measurement. It never changes the pixels."""
-    precision: str = "auto"
-    fit: Fit | None = None
-    """A size instead of a scale."""
 
     def digest(self) -> str:
         """Hex SHA-256 of what changes pixels; equal recipes give equal outputs."""
         parts = asdict(self)
-        del parts["tile_px"], parts["max_megapixels"]
+        del parts["tile_px"], parts["source_limit_mp"]
         if self.scale is not None and float(self.scale).is_integer():
             parts["scale"] = int(self.scale)  # 4 and 4.0 are one scale, and not one text
         usual = Recipe(self.model)

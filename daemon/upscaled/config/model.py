@@ -19,16 +19,20 @@ from upscaled.config.problems import did_you_mean
 from upscaled.config.words import (
     Anything,
     Attempts,
+    Chroma,
     Collision,
     Devices,
     Duration,
     EdgePx,
+    Effort,
     ImageFormat,
     KeepAlive,
     Kinds,
     Megapixels,
     Memory,
+    MetadataWish,
     NumberRange,
+    OnTooLarge,
     Patterns,
     Precision,
     Priority,
@@ -86,6 +90,20 @@ class Output(Sized):
     format: ImageFormat | None = None
     quality: Quality | None = None
     """For formats that lose something; 1 to 100."""
+    lossless: bool | None = None
+    """For webp, heif and jxl, which can be either; as the source was, where that is known."""
+    effort: Effort | None = None
+    """Time against bytes, never against pixels; normal."""
+    chroma: Chroma | None = None
+    """Resolution of colour in jpeg, avif and heif; 4:4:4 (heif: 4:2:0)."""
+    metadata: MetadataWish | None = None
+    """keep, or strip all but the colour profile and the resolution; keep."""
+    provenance: bool | None = None
+    """Whether a result says what it was made by, and a rule refuses its own results; true."""
+    on_too_large: OnTooLarge | None = None
+    """What becomes of a result that its format cannot hold (WebP: 16,383 px an edge); fail."""
+    colour_fix: bool | None = None
+    """Whether a result gets back the average colours of its source; true."""
     collision: Collision | None = None
     """What happens where a file of the name stands already."""
 
@@ -189,6 +207,8 @@ class Rule(Block):
     """Between two looks through the whole inbox; 5m."""
     poll: Duration | None = None
     """Between two looks where the file system gives no events (network, FUSE); 10s."""
+    source_limit_mp: Megapixels | None = None
+    """The largest source that is decoded, in megapixels; 500."""
     timeout: Duration | None = None
     """For one attempt at one image."""
     priority: Priority | None = None

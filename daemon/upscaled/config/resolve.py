@@ -9,6 +9,7 @@ from upscaled.config import naming
 from upscaled.config.component import Expand, Ingredients
 from upscaled.config.components import Components, ModelOpinion
 from upscaled.config.conditions import NO_CONDITIONS, Conditions
+from upscaled.config.encoding import encoding
 from upscaled.config.findings import SINGLE, Findings
 from upscaled.config.model import (
     FOREIGN_KEYS,
@@ -167,17 +168,12 @@ class Resolver:
     def _recipe(self, made: Ingredients, rule: Rule, at: Location) -> Recipe:
         output = rule.output or Output()
         size = sizing(rule, at, made.size, self.findings)
-        wanted = _or(output.format, "same")
-        if output.quality is not None and wanted in {"png", "tiff"}:
-            self.findings.notice(
-                (*at, "output", "quality"),
-                f"'quality' has no meaning for {wanted}: it loses nothing",
-            )
         return Recipe(
             model=made.model,
             scale=size.scale,
-            format=wanted,
-            quality=output.quality,
+            format=_or(output.format, "same"),
+            source_limit_mp=_or(rule.source_limit_mp, Recipe(made.model).source_limit_mp),
+            **encoding(output, at, self.findings),
             tile_px=made.tile_px,
             precision=made.precision or _or(self.document.precision, "auto"),
             fit=size.fit,

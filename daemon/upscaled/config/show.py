@@ -62,6 +62,12 @@ def _component(recipe: Recipe) -> dict[str, Any]:
     }
 
 
+_ENCODING = (
+    *("quality", "lossless", "effort", "chroma", "metadata", "provenance"),
+    *("on_too_large", "colour_fix"),
+)
+
+
 def _rule(rule: RuleSettings, settings: Settings) -> dict[str, Any]:
     return {
         "enabled": rule.enabled,
@@ -77,7 +83,7 @@ def _rule(rule: RuleSettings, settings: Settings) -> dict[str, Any]:
             "folder": str(rule.delivery.folder),
             "name": rule.delivery.name,
             "format": rule.recipe.format,
-            "quality": rule.recipe.quality,
+            **{key: getattr(rule.recipe, key) for key in _ENCODING},
             **_size(rule.recipe),
             "collision": rule.delivery.collision,
         },
@@ -85,6 +91,7 @@ def _rule(rule: RuleSettings, settings: Settings) -> dict[str, Any]:
         "settle": _duration(rule.settle_s),
         "rescan": _duration(rule.rescan_s),
         "poll": _duration(rule.poll_s),
+        "source_limit_mp": rule.recipe.source_limit_mp,
         "timeout": None if rule.timeout_s is None else _duration(rule.timeout_s),
         "priority": rule.priority,
         "max_attempts": rule.max_attempts,

@@ -49,8 +49,8 @@ def one_of(*words: str, also: str = "") -> Callable[[object], str]:
 
 def _image_format(value: object) -> str:
     word = value.lower().removeprefix(".") if isinstance(value, str) else value
-    spelled = {"jpg": "jpeg", "tif": "tiff"}.get(str(word), word)
-    return one_of("same", "png", "jpeg", "webp", "avif", "tiff")(spelled)
+    spelled = {"jpg": "jpeg", "tif": "tiff", "heic": "heif"}.get(str(word), word)
+    return one_of("same", "png", "jpeg", "webp", "avif", "tiff", "heif", "jxl")(spelled)
 
 
 def _template(value: object) -> str:
@@ -214,6 +214,29 @@ Kinds = Annotated[
 TileSize = Annotated[
     int | None, PlainValidator(_tile, json_schema_input_type=Literal["auto"] | int)
 ]
+Effort = Annotated[
+    str,
+    PlainValidator(
+        one_of("fast", "normal", "best"), json_schema_input_type=Literal["fast", "normal", "best"]
+    ),
+]
+Chroma = Annotated[
+    str,
+    PlainValidator(
+        one_of("4:4:4", "4:2:2", "4:2:0"),
+        json_schema_input_type=Literal["4:4:4", "4:2:2", "4:2:0"],
+    ),
+]
+MetadataWish = Annotated[
+    str, PlainValidator(one_of("keep", "strip"), json_schema_input_type=Literal["keep", "strip"])
+]
+OnTooLarge = Annotated[
+    str,
+    PlainValidator(
+        one_of("fail", "png", "downscale"),
+        json_schema_input_type=Literal["fail", "png", "downscale"],
+    ),
+]
 Collision = Annotated[
     str,
     PlainValidator(
@@ -241,6 +264,8 @@ ImageFormat = Annotated[
     str,
     PlainValidator(
         _image_format,
-        json_schema_input_type=Literal["same", "png", "jpeg", "jpg", "webp", "avif", "tiff", "tif"],
+        json_schema_input_type=Literal[
+            "same", "png", "jpeg", "jpg", "webp", "avif", "tiff", "tif", "heif", "heic", "jxl"
+        ],
     ),
 ]

@@ -128,5 +128,5 @@ def check_input(width_px: int, height_px: int, max_px: int) -> None:
     if width_px * height_px > max_px:
         raise ImageTooLarge(
             f"{width_px}×{height_px} px is more than {max_px / 1e6:g} MP",
-            hint="cut it into parts first, or raise `max_megapixels` of its rule",
+            hint="cut it into parts first, or raise `source_limit_mp` of its rule",
         )

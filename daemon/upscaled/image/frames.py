@@ -112,7 +112,7 @@ def _check_total(sizes_px: list[tuple[int, int]], most_px: int) -> None:
         raise ImageTooLarge(
             f"{len(sizes_px):,} frames of {total_px / 1e6:,.0f} MP together are more than "
             f"{most_px / 1e6:,.0f} MP",
-            hint="cut it into parts first, or raise `max_megapixels` of its rule",
+            hint="cut it into parts first, or raise `source_limit_mp` of its rule",
         )
 
 

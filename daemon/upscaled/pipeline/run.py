@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Protocol
 
 from upscaled.errors import LargeEnough, NotTaken, SourceChanged, UnsupportedImage
-from upscaled.image.encode import encode
+from upscaled.image.encode import check_extra, encode
 from upscaled.image.formats import STREAMED, check_size
 from upscaled.image.frames import Frames, open_frames
 from upscaled.image.picture import Picture
 from upscaled.image.probe import probe
+from upscaled.image.resize import shrink
 from upscaled.image.size import SizePlan, fitted
 from upscaled.image.streams import Target, target_of, write_stream
 from upscaled.job import Done, Order, Recipe, Result, Timings, Traits, Twin
@@ -28,7 +29,14 @@ from upscaled.pipeline.frames import Encoded, spooled, through
 from upscaled.pipeline.provenance import encoding_of, mark_of, refuse_own
 from upscaled.pipeline.source import Source, is_unchanged, read
 from upscaled.pipeline.stage import Progress, Upscaler
+from upscaled.pipeline.too_large import placed
 from upscaled.pipeline.upscaling import Upscaling
+
+_SPELLINGS = {
+    "jpeg": {"jpg", "jpeg", "jpe", "jfif"},
+    "tiff": {"tif", "tiff"},
+    "heif": {"heic", "heif"},
+}
 
 
 class Ledger(Protocol):
@@ -101,7 +109,7 @@ def prepare(order: Order, ledger: Ledger, *, mark: str) -> Prepared | Done:
     refusal = ledger.describe(order.job_id, probe(source.content)) if order.probe else None
     if refusal is not None:
         raise NotTaken(refusal)
-    most_px = round(order.recipe.max_megapixels * 1e6)
+    most_px = round(order.recipe.source_limit_mp * 1e6)
     twin = ledger.identify(order.job_id, source.sha256)
     if twin is not None:
         if order.delivery.on_success == "delete":
@@ -140,8 +148,11 @@ def upscale(
     stage = Upscaling(upscaler, order.recipe)
     sizes = frames.sizes_px if target.is_stream else frames.sizes_px[:1]
     plans = {size: stage.plan(*size) for size in dict.fromkeys(sizes)}
-    _check_place(prepared, target, [plans[size] for size in sizes])
     plan = plans[sizes[0]]
+    aim = placed(order.recipe, target, plan.width_px, plan.height_px)
+    target = replace(target, format=aim.format)
+    check_extra(target.format)
+    _check_place(prepared, target, [plans[size] for size in sizes])
     started = time.monotonic()
     made: Picture | Encoded
     if target.is_stream:
@@ -159,15 +170,16 @@ def upscale(
         )
     else:
         made = stage(frames.first, progress=progress, cancelled=cancelled)
+        made = shrink(made, aim.width_px, aim.height_px)
     of_net = getattr(upscaler, "notes", ())
     return Upscaled(
         prepared,
         target,
         made,
-        (plan.width_px, plan.height_px),
-        plan.scale,
+        (aim.width_px, aim.height_px),
+        plan.scale * aim.width_px / plan.width_px,
         replace(prepared.timings, upscale_s=time.monotonic() - started),
-        tuple(dict.fromkeys((*made.notes, *frames.notes, *target.notes, *of_net))),
+        tuple(dict.fromkeys((*made.notes, *frames.notes, *target.notes, *aim.notes, *of_net))),
     )
 
 
@@ -191,8 +203,9 @@ def _check_loss(order: Order, frames: Frames) -> None:
 def _check_place(prepared: Prepared, target: Target, plans: list[SizePlan]) -> None:
     """Whether format and disk have room for all frames."""
     picture = prepared.picture
-    for plan in plans:
-        check_size(target.format, plan.width_px, plan.height_px)
+    if target.is_stream:
+        for plan in plans:
+            check_size(target.format, plan.width_px, plan.height_px)
     channels = 4 if prepared.frames.has_alpha or picture.alpha is not None else 3
     pixels = sum(plan.width_px * plan.height_px for plan in plans)
     # Frames of an animation are mostly alike: together they take as little as a lossy picture.

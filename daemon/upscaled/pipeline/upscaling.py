@@ -38,7 +38,13 @@ class Upscaling:
         plan = self.plan(picture.width_px, picture.height_px)
         for index in range(plan.passes):
             told = _share(progress, index, plan.passes, self.upscaler.scale)
-            picture = enlarge(picture, self.upscaler, progress=told, cancelled=cancelled)
+            picture = enlarge(
+                picture,
+                self.upscaler,
+                progress=told,
+                cancelled=cancelled,
+                colour_fix=self.recipe.colour_fix,
+            )
         return shrink(picture, plan.width_px, plan.height_px)
 
 

@@ -34,7 +34,7 @@ from upscaled.job import Delivery, Order, Recipe
 @click.option(
     "-m", "--model", shell_complete=complete_models, help="Name of a model, or a model file."
 )
-@click.option("-f", "--format", "form", help="same, png, jpeg, webp, avif or tiff.")
+@click.option("-f", "--format", "form", help="same, png, jpeg, webp, avif, tiff, heif or jxl.")
 @click.option("-v", "--verbose", is_flag=True, help="Say how each file was done.")
 @config_option
 def run_command(
@@ -72,7 +72,7 @@ def _recipe(
     if model is not None:
         path = Path(model)
         recipe = replace(recipe, model=str(path.resolve()) if path.exists() else model, scale=None)
-    known = ("same", "png", "jpeg", "webp", "avif", "tiff")
+    known = ("same", "png", "jpeg", "webp", "avif", "tiff", "heif", "jxl")
     if form is not None and form not in known:
         raise UsageError(f"there is no format {form!r}", hint=f"formats: {', '.join(known)}")
     return recipe if form is None else replace(recipe, format=form)

@@ -1,0 +1,41 @@
+"""Sizes that a format cannot hold, before any work."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from upscaled.errors import ImageTooLarge
+from upscaled.image.formats import resolve_format
+from upscaled.image.streams import Target
+from upscaled.job import Recipe
+from upscaled.pipeline.too_large import Place, placed
+
+RECIPE = Recipe("nearest")
+
+
+def target(recipe: Recipe, source: str, width_px: int, height_px: int) -> Place:
+    single = Target(resolve_format("same", source), is_stream=False)
+    return placed(recipe, single, width_px, height_px)
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "most_px"), [("JPEG", "jpeg", 65_500), ("WEBP", "webp", 16_383)]
+)
+def test_the_last_size_fits_and_the_next_is_the_rules_choice(
+    source: str, name: str, most_px: int
+) -> None:
+    assert target(RECIPE, source, most_px, 10) == Place(name, most_px, 10)
+    with pytest.raises(ImageTooLarge) as caught:
+        target(RECIPE, source, 10, most_px + 1)
+    assert "on_too_large" in (caught.value.hint or "")
+    png = target(replace(RECIPE, on_too_large="png"), source, 10, most_px + 1)
+    assert (png.format, png.width_px, png.height_px) == ("png", 10, most_px + 1)
+    smaller = target(replace(RECIPE, on_too_large="downscale"), source, 2 * most_px, 100)
+    assert (smaller.format, smaller.width_px, smaller.height_px) == (name, most_px, 50)
+    assert name in smaller.notes[0]
+
+
+def test_a_format_without_a_limit_takes_any_size() -> None:
+    recipe: Any = replace(RECIPE, on_too_large="downscale")
+    assert target(recipe, "PNG", 10**6, 10**6) == Place("png", 10**6, 10**6)
