@@ -14,7 +14,7 @@ from upscaled.errors import UsageError
 
 
 def test_rates_follow_from_the_seconds() -> None:
-    row = Measurement("upscaled", 100, 0.5, 4, 2_000_000).plain(matmul_gflops=160.0)
+    row = Measurement("upscaled", 100, 0.5, 4, 2_000_000, product_gflops=160.0).plain()
     assert row["us_per_px"] == 50.0
     assert row["mp_in_per_s"] == 0.02
     assert row["mp_out_per_s"] == 0.32

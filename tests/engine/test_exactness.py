@@ -1,11 +1,13 @@
 """No tile size changes the picture, whatever its shape; and it is spandrel's own picture."""
 
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from spandrel import ModelLoader
 
 from upscaled.engine.device import cpu_has_bf16
@@ -16,6 +18,7 @@ from upscaled.pipeline.stage import Pixels
 EXACT = ["x1", "x2", "x4", "x8", "plus", "compact", "compact-x2", "span"]
 TILES_PX = [64, 96, 128, 200]
 WHOLE_PX = 10_000
+PHOTO = Path(__file__).parents[1] / "data" / "astronaut.png"
 SIZES_PX = [(1, 1), (2, 3), (33, 300), (133, 117), (150, 41)]
 """Height × width; the first two are smaller than any halo."""
 
@@ -94,13 +97,43 @@ def test_feathering_takes_any_size(
 
 
 @needs_bf16
+@pytest.mark.parametrize("content", ["photograph", "synthetic"])
 def test_the_real_network_in_bf16_is_within_54_db_of_fp32(
-    x4plus_file: Path, picture: Callable[..., Pixels], upscale: Upscale
+    content: str, x4plus_file: Path, picture: Callable[..., Pixels], upscale: Upscale
 ) -> None:
-    pixels = picture(48, 64)
+    with Image.open(PHOTO) as photo:
+        face = np.asarray(photo.convert("RGB"))[80:128, 190:254]
+    pixels = face if content == "photograph" else picture(48, 64)
     bf16 = upscale(open_upscaler(x4plus_file, precision="bf16"), pixels).astype(float)
     fp32 = upscale(open_upscaler(x4plus_file, precision="fp32"), pixels)
     assert 10 * np.log10(255**2 / ((bf16 - fp32) ** 2).mean()) >= 54
+
+
+@needs_bf16
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("scale", [2, 8])
+def test_networks_that_py_real_esrgan_saved_are_exact(
+    scale: int, tmp_path: Path, picture: Callable[..., Pixels], upscale: Upscale
+) -> None:
+    """Its own class and key layout; the real x2 and x8 weights are on the hub only."""
+    pytest.importorskip("py_real_esrgan", reason="the bench extra is not installed")
+    theirs = importlib.import_module("py_real_esrgan.rrdbnet_arch").RRDBNet
+    torch.manual_seed(scale)
+    net = theirs(num_in_ch=3, num_out_ch=3, scale=scale, num_block=1).eval()
+    torch.save({"params": net.state_dict()}, tmp_path / "saved.pth")
+    pixels = picture(20, 136, np.uint16)
+
+    fp32 = _opened(tmp_path / "saved.pth", "fp32", 64)
+    assert (fp32.exactness, fp32.scale) == (Exactness.EXACT, scale)
+    unit = torch.from_numpy(pixels.astype(np.float32) / 65535).permute(2, 0, 1)[None]
+    with torch.inference_mode():
+        whole = net(unit)[0].clamp(0, 1).permute(1, 2, 0).numpy()
+    expected = np.rint(whole.astype(np.float64) * 65535).astype(np.uint16)
+    assert _furthest(upscale(fp32, pixels), expected) <= 2
+    small = _opened(tmp_path / "saved.pth", "bf16", 64)
+    large = _opened(tmp_path / "saved.pth", "bf16", WHOLE_PX)
+    assert np.array_equal(upscale(small, pixels), upscale(large, pixels))
 
 
 @needs_bf16

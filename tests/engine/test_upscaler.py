@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from upscaled.engine import esrgan, exact, memory
+from upscaled.engine import bench, esrgan, exact, memory
 from upscaled.engine.device import cpu_has_bf16
 from upscaled.engine.plan import PaddedBody
 from upscaled.engine.run import BlockRun
@@ -138,6 +138,20 @@ def test_a_small_budget_changes_no_bit(
     assert np.array_equal(upscale(frugal, pixels), expected)
     assert frugal.tile_px is not None
     assert any("memory" in note for note in frugal.notes)
+
+
+def test_a_third_of_the_memory_that_the_default_takes_gives_the_same_bits(
+    pixels: Pixels, network_file: Maker, upscale: Upscale
+) -> None:
+    """Of the whole process, as `memory:` counts it; and of the engine's own share of it."""
+    default = opened(network_file("x4"))
+    expected = upscale(default, pixels)
+    budget_bytes = bench.peak_mb() * 2**20 // 3
+    thrifty = opened(network_file("x4"), memory_bytes=budget_bytes)
+    assert np.array_equal(upscale(thrifty, pixels), expected)
+    assert default.tile_px is not None
+    tiles_px = default.tile_px // 2  # a quarter of the area: less than a third of the memory
+    assert np.array_equal(upscale(opened(network_file("x4"), tile_px=tiles_px), pixels), expected)
 
 
 def test_without_memory_for_the_feature_maps_the_picture_goes_in_bands_and_says_so(

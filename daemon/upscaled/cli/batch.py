@@ -32,7 +32,7 @@ _PARTS = ("decode", "upscale", "encode", "publish")
 class Batch:
     def __init__(self, settings: Settings, dirs: Dirs, *, verbose: bool) -> None:
         mark = f"run-{os.getpid()}"
-        begin = make_begin(settings, dirs, devices(settings)[0], mark=mark, learned={})
+        begin = make_begin(settings, dirs, devices(settings, gpus=0)[0], mark=mark, learned={})
         self._oneshot = Oneshot(begin, self._hear)
         self._verbose = verbose
         self._fetching: str | None = None

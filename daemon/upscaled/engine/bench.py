@@ -5,6 +5,7 @@ import resource
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 from time import perf_counter
 from typing import Any
 
@@ -17,6 +18,9 @@ from upscaled.engine.upscaler import TorchUpscaler, open_upscaler
 from upscaled.errors import UpscaledError
 
 _MATRIX = 2048
+_PRODUCTS = 5
+"""Before and after each call. One takes 10 to 20 ms: the fastest of many would catch a moment in
+which the machine is faster than it is in any two seconds, and be unfair to whatever takes long."""
 _COMPARED_PX = 96
 
 
@@ -25,8 +29,11 @@ class Measurement:
     engine: str
     size_px: int
     seconds: float
+    """The median of all rounds."""
     scale: int
     macs_per_px: int
+    product_gflops: float = 0.0
+    """Of matrix products just before and after, in the median too."""
     tile_px: int | None = None
     peak_mb: int | None = None
     """Of the process so far."""
@@ -40,7 +47,7 @@ class Measurement:
     def gflops(self) -> float:
         return 2 * self.macs_per_px * self.size_px**2 / self.seconds / 1e9
 
-    def plain(self, matmul_gflops: float) -> dict[str, Any]:
+    def plain(self) -> dict[str, Any]:
         """For JSON and tables. MP: a million pixels."""
         row: dict[str, Any] = {"engine": self.engine, "size_px": self.size_px}
         if self.error is not None:
@@ -52,7 +59,7 @@ class Measurement:
             "mp_in_per_s": round(mp_in, 4),
             "mp_out_per_s": round(mp_in * self.scale**2, 3),
             "gflops": round(self.gflops, 1),
-            "matmul_share": round(self.gflops / matmul_gflops, 3),
+            "matmul_share": round(self.gflops / self.product_gflops, 3),
             "tile_px": self.tile_px,
             "peak_mb": self.peak_mb,
         }
@@ -85,9 +92,9 @@ def measure(
 ) -> tuple[float, list[Measurement]]:
     """GFLOP/s of one large matrix product, and what was measured: ours first, then the peers.
 
-    Each is the fastest of `rounds`, in which all take turns: what else runs on the machine only
-    ever makes a measurement slower, and should hit all alike. A peer that cannot run gives its
-    error.
+    Each is the median of `rounds`, in which all take turns, with matrix products in between: the
+    speed of a machine that others use too changes by the second, and should hit all alike. A
+    peer that cannot run gives its error.
     """
     ours = open_upscaler(model_file, device=device, precision=precision)
     calls = [_ours(ours, size) for size in sizes_px]
@@ -99,14 +106,24 @@ def measure(
             except UpscaledError as error:
                 failed.append(Measurement(name, size, 0, 1, 0, error=str(error)))
     product = _product(ours)
-    best = [float("inf")] * len(calls)
-    fastest_product = float("inf")
+    taken: list[list[float]] = [[] for _ in calls]
+    rates: list[list[float]] = [[] for _ in calls]
+    before = _product_rates(product)
     for _ in range(rounds):
         for index, (_found, call) in enumerate(calls):
-            fastest_product = min(fastest_product, _seconds(product))
-            best[index] = min(best[index], _seconds(call))
-    done = [replace(found, seconds=best[index]) for index, (found, _) in enumerate(calls)]
-    return 2 * _MATRIX**3 / fastest_product / 1e9, [*done, *failed]
+            taken[index].append(_seconds(call))
+            after = _product_rates(product)
+            rates[index] += before + after
+            before = after
+    done = [
+        replace(found, seconds=median(taken[index]), product_gflops=median(rates[index]))
+        for index, (found, _) in enumerate(calls)
+    ]
+    return median(rate for each in rates for rate in each), [*done, *failed]
+
+
+def _product_rates(product: Callable[[], object]) -> list[float]:
+    return [2 * _MATRIX**3 / _seconds(product) / 1e9 for _ in range(_PRODUCTS)]
 
 
 def _ours(upscaler: TorchUpscaler, size_px: int) -> tuple[Measurement, Callable[[], object]]:
@@ -119,8 +136,8 @@ def _ours(upscaler: TorchUpscaler, size_px: int) -> tuple[Measurement, Callable[
         0,
         upscaler.scale,
         upscaler.macs_per_px,
-        upscaler.tile_px,
-        peak_mb(),
+        tile_px=upscaler.tile_px,
+        peak_mb=peak_mb(),
     )
     return found, lambda: run(upscaler, pixels)
 

@@ -100,7 +100,7 @@ def _find(device: str) -> torch.device:
         if int(index or 0) >= count:
             raise DeviceError(
                 f"device {device}: this machine shows {count} CUDA devices",
-                hint="Set device to auto, or check nvidia-smi and upscaled doctor.",
+                hint="Name one that is there, or set device: cpu; see upscaled doctor.",
             )
         return torch.device("cuda", int(index or 0))
     if kind == "mps" and not torch.backends.mps.is_available():

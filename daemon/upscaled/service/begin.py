@@ -9,9 +9,11 @@ from upscaled.dirs import Dirs
 from upscaled.worker.messages import Access, Begin
 
 
-def devices(settings: Settings) -> tuple[str, ...]:
-    """One worker for each of these."""
+def devices(settings: Settings, gpus: int) -> tuple[str, ...]:
+    """One worker for each of these; `gpus`: how many the machine shows."""
     named = settings.device
+    if named == "auto" and gpus > 1:
+        return tuple(f"cuda:{index}" for index in range(gpus))
     return (named,) if isinstance(named, str) else named
 
 

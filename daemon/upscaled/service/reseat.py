@@ -6,6 +6,7 @@ from upscaled.config.settings import Settings
 from upscaled.dirs import Dirs
 from upscaled.service.begin import devices, make_begin
 from upscaled.service.dispatch import Dispatcher
+from upscaled.service.gpus import count_gpus
 from upscaled.service.seat import Seat
 
 
@@ -17,7 +18,7 @@ def reseat(
     make_seat: Callable[[str], Seat],
 ) -> None:
     """Give each device of `after` its seat; running jobs come to their end where they are."""
-    wanted = devices(after)
+    wanted = devices(after, count_gpus())
     kept = {seat.device: seat for seat in dispatcher.seats if not seat.is_retiring}
     for device, seat in kept.items():
         seat.keep_alive_s = after.keep_alive_s

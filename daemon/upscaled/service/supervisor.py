@@ -24,6 +24,7 @@ from upscaled.service.begin import devices, make_begin
 from upscaled.service.dispatch import Dispatcher
 from upscaled.service.ending import STOP_GRACE_S, shut
 from upscaled.service.executor import Deliver, Died, Executor, Said
+from upscaled.service.gpus import count_gpus
 from upscaled.service.headline import describe
 from upscaled.service.inboxes import Inboxes, MakeInbox, real_inbox
 from upscaled.service.intake import Intake
@@ -189,7 +190,7 @@ class Supervisor:
                 self._handle(event)
 
     def _make_seats(self) -> list[Seat]:
-        return [self._make_seat(device) for device in devices(self.settings)]
+        return [self._make_seat(device) for device in devices(self.settings, count_gpus())]
 
     def _make_seat(self, device: str) -> Seat:
         return Seat(device, self._make_worker, self.clock, self.settings.keep_alive_s)

@@ -62,7 +62,7 @@ _COLUMNS = {
     help="The same for --against.",
 )
 @click.option(
-    "--rounds", type=click.IntRange(1), default=3, show_default=True, help="Best of these."
+    "--rounds", type=click.IntRange(1), default=3, show_default=True, help="Median of these."
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
 @click.option("--precision", default="auto", show_default=True, help="auto, fp32, fp16 or bf16.")
@@ -99,7 +99,7 @@ def bench_command(
         precision=precision,
         rounds=rounds,
     )
-    rows = [found.plain(matmul) for found in measured]
+    rows = [found.plain() for found in measured]
     report = {
         "schema_version": SCHEMA_VERSION,
         "machine": bench.machine(),
