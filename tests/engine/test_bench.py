@@ -51,6 +51,17 @@ def test_the_peer_gives_the_same_picture(
     assert np.abs(ours.astype(int) - theirs).max() <= 1
 
 
+@pytest.mark.parametrize("kind", ["x4", "compact"])
+def test_ncnn_gives_the_same_picture(
+    kind: str, network_file: Callable[[str], Path], upscale: Callable[..., np.ndarray]
+) -> None:
+    pytest.importorskip("ncnn")
+    pixels = photo(40)
+    ours = upscale(open_upscaler(network_file(kind), precision="fp32", device="cpu"), pixels)
+    theirs = np.asarray(peers.open_peer("ncnn", network_file(kind), 40)(pixels))
+    assert np.abs(ours.astype(int) - theirs).mean() < 1
+
+
 def test_a_peer_that_is_not_installed_says_what_to_install(
     animevideo_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ from upscaled.errors import UpscaledError
 Weights = Mapping[str, NDArray[np.float32]]
 
 INPUT, OUTPUT = "data", "output"
+_RGB = 3
 
 
 def ncnn_files(architecture: str, weights: Weights, scale: int) -> tuple[str, bytes]:
@@ -23,7 +24,7 @@ def ncnn_files(architecture: str, weights: Weights, scale: int) -> tuple[str, by
         UpscaledError: it is neither of the two networks.
     """
     net = _Net(weights)
-    if architecture == "ESRGAN" and weights["conv_first.weight"].shape[1] == 3:
+    if architecture == "ESRGAN" and weights["conv_first.weight"].shape[1] == _RGB:
         _rrdb(net)
     elif architecture == "Compact":
         _compact(net, scale)

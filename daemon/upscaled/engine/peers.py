@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import sys
+import tempfile
 import types
 import warnings
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from upscaled.engine.ncnn_net import INPUT, OUTPUT, ncnn_files
 from upscaled.engine.network import load_network
 from upscaled.engine.picture import Pixels
 from upscaled.errors import UpscaledError, UsageError
@@ -124,6 +126,37 @@ def _openvino(precision: str) -> Callable[[Path, int], Peer]:
     return make
 
 
+def _ncnn(model_file: Path, size_px: int) -> Peer:
+    """On the CPU, all threads, the whole picture, its options by default (fp16 where it can)."""
+    del size_px
+    ncnn = importlib.import_module("ncnn")
+    network = load_network(model_file)
+    state = network.module.state_dict()
+    if network.architecture == "ESRGAN":
+        state = _official_keys(state)
+    weights = {key: value.numpy() for key, value in state.items()}
+    param, content = ncnn_files(network.architecture, weights, network.scale)
+    net = ncnn.Net()
+    net.opt.use_vulkan_compute = False
+    net.opt.num_threads = torch.get_num_threads()
+    with tempfile.TemporaryDirectory() as folder:
+        files = Path(folder, "net.param"), Path(folder, "net.bin")
+        files[0].write_text(param, encoding="ascii")
+        files[1].write_bytes(content)
+        if net.load_param(str(files[0])) or net.load_model(str(files[1])):
+            raise UpscaledError("ncnn does not load these weights")
+
+    def call(pixels: Pixels) -> object:
+        unit = _unit(pixels)[0].numpy()  # ncnn.Mat borrows its memory
+        with net.create_extractor() as extractor:
+            extractor.input(INPUT, ncnn.Mat(unit))
+            _, result = extractor.extract(OUTPUT)
+            planes = np.array(result)
+        return np.rint(planes.clip(0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
+
+    return call
+
+
 def _unit(pixels: Pixels) -> torch.Tensor:
     unit = torch.from_numpy(pixels.astype(np.float32) / np.iinfo(pixels.dtype).max)
     return unit.permute(2, 0, 1)[None].contiguous()
@@ -132,6 +165,7 @@ def _unit(pixels: Pixels) -> torch.Tensor:
 PEERS: dict[str, Callable[[Path, int], Peer]] = {
     "spandrel": _spandrel,
     "py-real-esrgan": _py_real_esrgan,
+    "ncnn": _ncnn,
     "openvino-f32": _openvino("f32"),
     "openvino-bf16": _openvino("bf16"),
 }

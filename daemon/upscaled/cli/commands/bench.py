@@ -13,7 +13,7 @@ from upscaled.dirs import find_dirs
 from upscaled.models.library import Library
 
 SCHEMA_VERSION = 1
-PEERS = ("spandrel", "py-real-esrgan", "openvino-f32", "openvino-bf16")
+PEERS = ("spandrel", "py-real-esrgan", "ncnn", "openvino-f32", "openvino-bf16")
 _DEFAULT_MODEL = "realesrgan-x4plus"
 _COLUMNS = {
     "engine": "engine",
