@@ -20,6 +20,9 @@ from upscaled.image.picture import Picture
 from upscaled.image.planes import Planes, checked, planes_of
 from upscaled.image.readers import opened
 
+_JXL = (b"\xff\x0a", b"\0\0\0\x0cJXL ")
+"""JPEG XL does not always say how long it is, nor its reader why it gave up."""
+
 MAX_INPUT_PX = 500_000_000
 """Far above any camera; a bomb of a few kB claims 4 × 10⁹."""
 
@@ -58,7 +61,7 @@ def explained(content: bytes) -> Iterator[None]:
 
 def _meaning(error: Exception, content: bytes) -> UnreadableImage:
     known = not isinstance(error, UnidentifiedImageError)
-    if _says_truncated(error) or is_cut_off(content):
+    if _says_truncated(error) or is_cut_off(content) or content.startswith(_JXL):
         detail = f": {error}" if known else ""
         return TruncatedImage(f"the image ends too early{detail}")
     if known:

@@ -38,4 +38,7 @@ def enlarge(
     if colour_fix:
         steady(source, colour)
     alpha = None if picture.alpha is None else enlarged(picture.alpha, expected[1], expected[0])
+    if alpha is not None:
+        # What a network paints where nothing is seen, at the image's border above all.
+        colour = bled(colour, alpha)
     return replace(picture, colour=colour, alpha=alpha)
