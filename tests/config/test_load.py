@@ -232,3 +232,17 @@ def test_halves_of_a_character_are_joined_as_json_writes_them(load: Load) -> Non
     assert rule.roots == (Path("/\U0001f600"),)
     with pytest.raises(ConfigProblems, match="1:27: error: half a character"):
         load(r'{"rules": {"a": {"watch": "/\ud83d", "output": "/o"}}}')
+
+
+@pytest.mark.parametrize(
+    ("written", "wanted"),
+    [("true", "all"), ("false", "none"), ("failures", "failures"), ('"${N:-true}"', "all")],
+)
+def test_the_desktop_is_told_as_wished(load: Load, written: str, wanted: str) -> None:
+    settings = load(f"notifications: {written}\nrules: {{a: {{watch: in, output: out}}}}")
+    assert settings.notifications == wanted
+
+
+def test_a_wish_without_sense_names_those_that_there_are(load: Load) -> None:
+    with pytest.raises(ConfigProblems, match="write true, false or failures"):
+        load("notifications: loud\nrules: {a: {watch: in, output: out}}")

@@ -46,7 +46,8 @@ def config(home: Path) -> Path:
         (home / name).mkdir()
     rule = {"watch": "~/in", "output": "~/out", "settle": SETTLE_S}
     file = home / "my rules.yml"
-    file.write_text(yaml.safe_dump({"rules": {"photos": rule}}), encoding="utf-8")
+    document = {"metrics_file": "~/upscaled.prom", "rules": {"photos": rule}}
+    file.write_text(yaml.safe_dump(document), encoding="utf-8")
     return file
 
 
@@ -74,6 +75,7 @@ def test_the_service_lives_from_installation_to_removal(
     manager.check("systemd-analyze --user --man=no verify upscaled.service")
     manager.until((home / "out" / "one_4x.png").exists, "the file is done")
     assert is_upscaled(home / "out" / "one_4x.png", source)
+    assert "upscaled_worker_up" in (home / "upscaled.prom").read_text()
     manager.until(
         lambda: (
             'Status: "Watching 1 inbox · realesrgan-x4plus on'

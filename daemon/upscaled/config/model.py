@@ -31,6 +31,7 @@ from upscaled.config.words import (
     Megapixels,
     Memory,
     MetadataWish,
+    Notifications,
     NumberRange,
     OnTooLarge,
     Patterns,
@@ -360,6 +361,10 @@ class Document(Block):
     """How long jobs that ended are remembered once their files are gone: 90d, forever."""
     watch_config: bool | None = None
     """Whether a change of the configuration takes effect by itself; false."""
+    notifications: Notifications | None = None
+    """Whether the desktop is told when a batch is done: true, false, failures; true."""
+    metrics_file: Text | None = None
+    """Where to write figures for the textfile collector of Prometheus' node-exporter."""
     defaults: Rule | None = None
     """Holds for all rules, where they do not say otherwise."""
     rules: dict[str, Rule] | None = None

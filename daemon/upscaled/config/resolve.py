@@ -72,6 +72,7 @@ class Resolver:
         memory_bytes, memory_share = _or(self.document.memory, (None, None))
         keep_alive = _or(self.document.keep_alive, KEEP_ALIVE_S)
         history = self._at_least(_DAY_S, _or(self.document.history, HISTORY_S), ("history",))
+        metrics = self.document.metrics_file
         return Settings(
             rules=rules,
             device=self._device(),
@@ -81,6 +82,8 @@ class Resolver:
             keep_alive_s=None if math.isinf(keep_alive) else keep_alive,
             history_s=None if math.isinf(history) else history,
             watch_config=bool(self.document.watch_config),
+            notifications=_or(self.document.notifications, "all"),
+            metrics_file=self.expand(metrics, ("metrics_file",)) if metrics else None,
             model_access=self.components.access(),
         )
 

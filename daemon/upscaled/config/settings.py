@@ -93,6 +93,9 @@ class Settings:
     history_s: float | None = HISTORY_S
     """How long the ledger keeps jobs that ended and whose files are gone; None: for ever."""
     watch_config: bool = False
+    notifications: str = "all"
+    """What the desktop is told of: `all`, `failures` or `none`."""
+    metrics_file: Path | None = None
     model_access: Mapping[str, ModelAccess] = field(default_factory=dict)
     """By `Recipe.model`, only for models with something to say."""
     source_files: tuple[Path, ...] = ()

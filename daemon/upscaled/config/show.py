@@ -28,6 +28,8 @@ def settings_tree(of: Settings | Mapping) -> dict[str, Any]:
         "keep_alive": "forever" if of.keep_alive_s is None else _duration(of.keep_alive_s),
         "history": "forever" if of.history_s is None else _duration(of.history_s),
         "watch_config": of.watch_config,
+        "notifications": {"all": True, "none": False}.get(of.notifications, of.notifications),
+        "metrics_file": of.metrics_file and str(of.metrics_file),
         "components": {name: _component(recipe) for name, recipe in _recipes(of).items()},
         "rules": {rule.name: _rule(rule, of) for rule in of.rules},
     }

@@ -170,6 +170,15 @@ def _device(value: object) -> str:
     raise Misfit(f"{quoted(value)} is no device", known or "write auto, cpu, cuda, cuda:1 or mps")
 
 
+def _notifications(value: object) -> str:
+    """`all`, `failures` or `none`."""
+    words = {True: "all", "true": "all", False: "none", "false": "none", "failures": "failures"}
+    word = value.strip().lower() if isinstance(value, str) else value
+    if isinstance(word, bool | str) and word in words:
+        return words[word]
+    raise Misfit(f"{quoted(value)} says nothing here", "write true, false or failures")
+
+
 def _precision(value: object) -> str:
     spelled = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
     word = spelled.get(value, value) if isinstance(value, str) else value
@@ -250,6 +259,10 @@ Provider = Annotated[
         one_of("huggingface", "local", "named", "pypi"),
         json_schema_input_type=Literal["huggingface", "local", "named", "pypi"],
     ),
+]
+Notifications = Annotated[
+    str,
+    PlainValidator(_notifications, json_schema_input_type=bool | Literal["failures"]),
 ]
 Precision = Annotated[
     str,

@@ -26,6 +26,7 @@ from upscaled.service.ending import STOP_GRACE_S, shut
 from upscaled.service.executor import Deliver, Died, Executor, Said
 from upscaled.service.gpus import count_gpus
 from upscaled.service.headline import describe
+from upscaled.service.herald import Herald
 from upscaled.service.inboxes import Inboxes, MakeInbox, real_inbox
 from upscaled.service.intake import Intake
 from upscaled.service.mailbox import Asked, Disposed, Event, Fell, Looked, Mailbox, Signalled
@@ -150,6 +151,7 @@ class Supervisor:
         self._pruner = Pruner(
             self.store, self.clock, partial(look_in_background, deliver=self._events.put)
         )
+        self._herald = Herald(self)
         self._intake = Intake(self.store, self.clock)
         self._orders = Orders(self)
         try:
@@ -180,6 +182,7 @@ class Supervisor:
             since=now if since is None else since,
             hear=self._hear_last,
         )
+        self._herald.stop()
         _log.info("stopped", extra=log.fields(log.Event.STOPPED))
 
     def _hear_last(self, timeout_s: float) -> None:
@@ -227,6 +230,7 @@ class Supervisor:
         if dead := [view for view in self.inboxes.views() if not view.alive]:
             raise UpscaledError(f"nobody watches {dead[0].root} any more: {dead[0].reason}")
         self._tell_systemd()
+        self._herald.step()
         if self._once and self._stopping_since is None and self._is_drained():
             self.stop()
         return self._is_over()
@@ -295,6 +299,8 @@ class Supervisor:
         if isinstance(outcome, Changed | Vanished) or _has_changed(order):
             # What stands there now, or comes back, is new work: nobody else looks at it again.
             self.inboxes.resettle(order.source)
+        if state in {JobState.DONE, JobState.FAILED}:
+            self._herald.ended(order, outcome)
         if state is not JobState.WAITING:
             self.sources.offer(order.job_id)
 
