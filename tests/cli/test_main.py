@@ -49,6 +49,18 @@ def test_every_command_is_there() -> None:
     assert {path.split()[1] for path, _, _ in every_command()[1:]} == set(COMMANDS)
 
 
+def test_a_configuration_that_is_not_there_is_an_error_for_every_command(tmp_path: Path) -> None:
+    missing = tmp_path / "none.yml"
+    for path, command, _ in every_command():
+        words = path.split()[1:]
+        # These say more of it, or tell where it would be.
+        if isinstance(command, click.Group) or words[0] == "config":
+            continue
+        with pytest.raises(ConfigError) as raised:
+            cli.main([*words, "--config", str(missing)], standalone_mode=False)
+        assert str(missing) in raised.value.message, path
+
+
 def test_the_help_of_every_command_has_an_example_that_names_it() -> None:
     for path, command, context in every_command():
         if isinstance(command, click.Group):

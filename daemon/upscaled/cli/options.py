@@ -1,6 +1,7 @@
 """What several commands share."""
 
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from upscaled.dirs import Dirs, find_dirs
-from upscaled.errors import UpscaledError
+from upscaled.errors import ConfigError, UpscaledError
 
 if TYPE_CHECKING:
     # pydantic stands behind it, and dataclasses that cost 30 ms.
@@ -19,6 +20,20 @@ CONFIG_VARIABLE = "UPSCALED_CONFIG"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def _existing(
+    context: click.Context, _parameter: click.Parameter, files: tuple[Path, ...]
+) -> tuple[Path, ...]:
+    """A file that was named is there, also where nothing is read from it."""
+    if context.parent is None or context.parent.command.name != "config":  # its commands say more
+        for file in files:
+            if not file.exists():
+                raise ConfigError(
+                    f"{file}: there is no such configuration",
+                    hint=f"upscaled config init --config {shlex.quote(str(file))}",
+                )
+    return files
+
+
 def config_option(command: F) -> F:
     """`-c/--config FILE`, repeatable; passes `config: tuple[Path, ...]`."""
     return click.option(
@@ -27,6 +42,7 @@ def config_option(command: F) -> F:
         "config",
         type=click.Path(path_type=Path, dir_okay=False),
         multiple=True,
+        callback=_existing,
         metavar="FILE",
         help=f"Configuration file; several are merged.  [default: ${CONFIG_VARIABLE}, "
         "else ~/.config/upscaled/upscaled.yml]",
@@ -40,6 +56,7 @@ def unread_config_option(command: F) -> F:
         "--config",
         type=click.Path(path_type=Path),
         multiple=True,
+        callback=_existing,
         metavar="FILE",
         expose_value=False,
         help="Taken, as by every command; this one does not need it.",
