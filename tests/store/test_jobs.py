@@ -243,3 +243,31 @@ with store._write() as conn:
     store = Store.open(tmp_path / "x.db")
     assert len(store.ready(["photos"], NOW)) == 1
     store.close()
+
+
+def test_what_is_forgotten_neither_waits_nor_failed_and_is_not_taken_again(
+    queue: Queue, store: Store
+) -> None:
+    queue.drop("a.png", "b.png", "c.png")
+    failed = queue.claim()
+    store.record(failed.job_id, Failed("no image"), NOW)
+    running = queue.claim()
+    assert store.forget([failed.job_id, running.job_id, 3, 99, 1 << 70], NOW) == 2
+    assert [queue.column(n, "state") for n in (1, 2, 3)] == ["cancelled", "running", "cancelled"]
+    assert queue.drop("a.png", "c.png") == 0
+    assert queue.events(3)[-1] == "forgotten by hand"
+    assert store.retry([3], NOW) == 1
+    assert queue.names() == ["c.png"]
+
+
+def test_all_that_failed_can_be_forgotten_and_nothing_else(queue: Queue, store: Store) -> None:
+    queue.drop("a.png", "b.png")
+    store.record(queue.claim().job_id, Failed("no image"), NOW)
+    assert store.forget(None, NOW) == 1
+    assert queue.names() == ["b.png"]
+
+
+def test_bumped_jobs_go_first_in_the_order_named(queue: Queue, store: Store) -> None:
+    queue.drop("a.png", "b.png", "c.png", "d.png", priority=3)
+    assert store.bump([4, 2, 77], NOW) == 2
+    assert [queue.claim().source.name for _ in range(4)] == ["d.png", "b.png", "a.png", "c.png"]

@@ -1,11 +1,17 @@
 """What the control socket can ask of the daemon."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from upscaled.config.settings import RuleSettings
 from upscaled.control.protocol import Request
 from upscaled.errors import UsageError
+from upscaled.job import Arrival
+from upscaled.output.source import fingerprint
 from upscaled.service.live import live_status
+from upscaled.text import printable
 
 if TYPE_CHECKING:
     from upscaled.service.supervisor import Supervisor
@@ -25,6 +31,9 @@ class Orders:
             "pause": self._pause,
             "resume": self._resume,
             "retry": self._retry,
+            "forget": self._forget,
+            "bump": self._bump,
+            "add": self._add,
         }
 
     def answer(self, request: Request) -> dict[str, Any]:
@@ -72,9 +81,62 @@ class Orders:
         return rule
 
     def _retry(self, arguments: Arguments) -> dict[str, Any]:
-        wanted = arguments.get("jobs")
-        if wanted is not None and not (
-            isinstance(wanted, list) and all(isinstance(job, int) for job in wanted)
-        ):
-            raise UsageError("`jobs` is a list of numbers")
+        wanted = _jobs(arguments)
         return {"queued": self._supervisor.store.retry(wanted, self._supervisor.clock.now())}
+
+    def _forget(self, arguments: Arguments) -> dict[str, Any]:
+        wanted = _jobs(arguments)
+        return {"forgotten": self._supervisor.store.forget(wanted, self._supervisor.clock.now())}
+
+    def _bump(self, arguments: Arguments) -> dict[str, Any]:
+        wanted = _jobs(arguments) or []
+        return {"bumped": self._supervisor.store.bump(wanted, self._supervisor.clock.now())}
+
+    def _add(self, arguments: Arguments) -> dict[str, Any]:
+        """Files into a rule's queue where they lie; they are never moved or deleted."""
+        files = arguments.get("files")
+        if not (isinstance(files, list) and all(isinstance(file, str) for file in files)):
+            raise UsageError("`files` is a list of names")
+        rule = self._taker(arguments)
+        delivery = replace(rule.delivery, on_success="keep", on_failure="keep")
+        store, now = self._supervisor.store, self._supervisor.clock.now()
+        jobs: list[int | None] = []
+        for path in map(Path, files):
+            found = fingerprint(path) if path.is_absolute() else None
+            if found is None:
+                jobs.append(None)
+                continue
+            above = [root for root in rule.roots if path.is_relative_to(root)]
+            root = max(above, key=lambda root: len(root.parts), default=path.parent)
+            store.admit(
+                rule.name,
+                root,
+                [Arrival(path, found)],
+                rule.recipe,
+                delivery,
+                now=now,
+                priority=rule.priority,
+                again=True,
+            )
+            jobs.append(store.live_job(rule.name, path))
+        return {"rule": rule.name, "jobs": jobs, "output": printable(str(delivery.folder))}
+
+    def _taker(self, arguments: Arguments) -> RuleSettings:
+        active = self._supervisor.active
+        named = self._rule(arguments)
+        fitting = [rule for rule in active if named in ("", rule.name)]
+        if len(fitting) == 1:
+            return fitting[0]
+        names = ", ".join(rule.name for rule in active)
+        problem = f"the rule {named!r} is not enabled" if named else "which rule shall take them?"
+        raise UsageError(problem, hint=f"--rule with one of: {names}")
+
+
+def _jobs(arguments: Arguments) -> list[int] | None:
+    """Ids; None: all that failed."""
+    wanted = arguments.get("jobs")
+    if wanted is not None and not (
+        isinstance(wanted, list) and all(isinstance(job, int) for job in wanted)
+    ):
+        raise UsageError("`jobs` is a list of numbers")
+    return wanted

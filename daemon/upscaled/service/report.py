@@ -142,3 +142,8 @@ def job_report(job: JobView, history: tuple[tuple[float, str, str | None], ...])
     """The document behind `show --json`."""
     events = [{"at": at, "event": event, "detail": detail} for at, event, detail in history]
     return {"schema_version": SCHEMA_VERSION} | _job(job) | {"history": events}
+
+
+def jobs_report(jobs: tuple[JobView, ...], total: int) -> dict[str, Any]:
+    """The document behind `failed --json` and `queue --json`."""
+    return {"schema_version": SCHEMA_VERSION, "total": total, "jobs": [_job(job) for job in jobs]}

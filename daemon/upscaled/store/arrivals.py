@@ -44,6 +44,14 @@ class Arrivals(Session):
         _, *identity = fingerprint_columns(fingerprint)
         return self._row(_KNOWN, (os.fsencode(path), rule, *identity)) is not None
 
+    def live_job(self, rule: str, path: Path) -> int | None:
+        """The job of this file that waits or runs."""
+        row = self._row(
+            "SELECT id FROM job WHERE rule = ? AND path = ? AND state IN ('waiting', 'running')",
+            (rule, os.fsencode(path)),
+        )
+        return None if row is None else int(row[0])
+
     def admit(
         self,
         rule: str,

@@ -91,6 +91,43 @@ class Store(Arrivals, Recovery, Pruning):
                 count += done
         return count
 
+    def forget(self, job_ids: Sequence[int] | None, now: float) -> int:
+        """Take waiting and failed jobs out (None: all failed); how many.
+
+        They end as cancelled and their files stay known, or the next scan would queue them
+        again. `retry` brings one back.
+        """
+        with self._write() as conn:
+            wanted = f"id IN ({_numbers(job_ids)}) AND" if job_ids is not None else ""
+            states = "('failed')" if job_ids is None else "('waiting', 'failed')"
+            rows = self._rows(f"SELECT id FROM job WHERE {wanted} state IN {states}")
+            for (job_id,) in rows:
+                conn.execute(
+                    "UPDATE job SET state = 'cancelled', suspect = 0, source_pending = 0, "
+                    "hint = NULL, finished_at = coalesce(finished_at, ?), "
+                    "reason = coalesce(reason, 'forgotten by hand') WHERE id = ?",
+                    (now, job_id),
+                )
+                self._note(job_id, now, "forgotten by hand")
+        return len(rows)
+
+    def bump(self, job_ids: Sequence[int], now: float) -> int:
+        """To the front of all that waits, in this order, and now; how many."""
+        with self._write() as conn:
+            row = self._row("SELECT max(priority) FROM job WHERE state = 'waiting'")
+            top = row[0] if row and row[0] is not None else 0
+            count = 0
+            for place, job_id in enumerate(filter(_is_possible, job_ids)):
+                done = conn.execute(
+                    "UPDATE job SET priority = ?, not_before = 0 "
+                    "WHERE id = ? AND state = 'waiting'",
+                    (top + len(job_ids) - place, job_id),
+                ).rowcount
+                if done:
+                    self._note(job_id, now, "bumped by hand")
+                count += done
+        return count
+
     def learn(self, key: str, value: str, now: float) -> None:
         """Keep a figure that was measured on a device."""
         with self._write() as conn:
@@ -102,6 +139,10 @@ class Store(Arrivals, Recovery, Pruning):
 
     def learned(self) -> dict[str, str]:
         return dict(self._rows("SELECT key, value FROM learned"))
+
+
+def _numbers(job_ids: Sequence[int]) -> str:
+    return ", ".join(str(int(job_id)) for job_id in job_ids if _is_possible(job_id))
 
 
 def _is_possible(job_id: int) -> bool:

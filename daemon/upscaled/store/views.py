@@ -99,13 +99,14 @@ class Views:
             delayed=self._delayed(rules, most),
             failed=self._newest("failed", rules, most),
             recent=self._newest("done", rules, most),
-            pauses=tuple(
-                PauseView(*row)
-                for row in self._conn.execute(
-                    "SELECT rule, cause, reason, since, until FROM pause ORDER BY rule"
-                )
-            ),
+            pauses=self.pauses(),
         )
+
+    def pauses(self) -> tuple[PauseView, ...]:
+        rows = self._conn.execute(
+            "SELECT rule, cause, reason, since, until FROM pause ORDER BY rule"
+        )
+        return tuple(PauseView(*row) for row in rows)
 
     def failed(self, rules: Iterable[str], *, most: int) -> tuple[JobView, ...]:
         """Of these rules, the last one first."""

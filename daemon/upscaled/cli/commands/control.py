@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from upscaled.cli.completers import complete_failed, complete_rules
+from upscaled.cli.completers import complete_failed, complete_jobs, complete_rules
 from upscaled.cli.options import config_option
 from upscaled.control.client import ask
 from upscaled.control.protocol import Request
@@ -38,6 +38,52 @@ def retry_command(job_ids: tuple[int, ...], *, everything: bool, config: tuple[P
         raise UsageError(
             f"{len(job_ids) - queued} of these ids are not failed jobs",
             hint="upscaled show ID tells the state of a job",
+        )
+
+
+@click.command("forget", short_help="Take jobs out of the queue, or off the list of failures.")
+@click.argument("job_ids", metavar="[ID]...", type=int, nargs=-1, shell_complete=complete_jobs)
+@click.option("--all-failed", "everything", is_flag=True, help="All that failed.")
+@config_option
+def forget_command(job_ids: tuple[int, ...], *, everything: bool, config: tuple[Path, ...]) -> None:  # noqa: ARG001 (each command takes it)
+    """Take waiting jobs out of the queue, and failed ones off the list. Files are not touched.
+
+    A file that was forgotten is not taken again until it changes, or `upscaled retry ID` asks.
+
+    \b
+    Example:
+      upscaled forget 17
+      upscaled forget --all-failed
+    """
+    if everything == bool(job_ids):
+        raise UsageError("give job ids, or --all-failed", hint="upscaled failed lists them")
+    done = _order("forget", jobs=None if everything else list(job_ids))["forgotten"]
+    click.echo(f"{done} forgotten", err=True)
+    if not everything and done < len(set(job_ids)):
+        raise UsageError(
+            f"{len(set(job_ids)) - done} of these ids neither wait nor failed",
+            hint="upscaled show ID tells the state of a job",
+        )
+
+
+@click.command("bump", short_help="To the front of the queue.")
+@click.argument(
+    "job_ids", metavar="ID...", type=int, nargs=-1, required=True, shell_complete=complete_jobs
+)
+@config_option
+def bump_command(job_ids: tuple[int, ...], config: tuple[Path, ...]) -> None:  # noqa: ARG001 (each command takes it)
+    """Put jobs at the front of the queue, in this order.
+
+    \b
+    Example:
+      upscaled bump 23 17
+    """
+    done = _order("bump", jobs=list(dict.fromkeys(job_ids)))["bumped"]
+    click.echo(f"{done} next", err=True)
+    if done < len(set(job_ids)):
+        raise UsageError(
+            f"{len(set(job_ids)) - done} of these ids do not wait",
+            hint="upscaled queue lists what waits",
         )
 
 

@@ -8,7 +8,8 @@ import click
 
 from upscaled.cli.completers import complete_models, complete_rules
 from upscaled.cli.options import config_option, load_settings
-from upscaled.config.settings import DEFAULT_INCLUDE, RuleSettings, Settings
+from upscaled.cli.sources import expand
+from upscaled.config.settings import RuleSettings, Settings
 from upscaled.dirs import find_dirs
 from upscaled.errors import UsageError
 from upscaled.job import Delivery, Order, Recipe
@@ -47,12 +48,15 @@ def run_command(
     config: tuple[Path, ...],
     verbose: bool,
 ) -> int:
-    """Upscale files (and what lies in folders) now, in this process. Sources are kept.
+    """Upscale files now, in this process. Sources are kept.
+
+    FILE may be a folder (all images in it), a pattern, or `-` for a list of names on stdin.
 
     \b
     Example:
       upscaled run holiday.jpg -o ~/Pictures/large
       upscaled run scans/ --format png
+      find . -name '*.webp' -print0 | upscaled run - -o large/
     """
     settings = load_settings(config)
     recipe = _recipe(settings, rule_name, model, form)
@@ -90,36 +94,22 @@ def _rule(settings: Settings, name: str | None) -> RuleSettings:
 
 def _orders(files: tuple[Path, ...], output: Path | None, recipe: Recipe) -> Iterator[Order]:
     number = 0
-    for named in files:
-        for source, relative in _expand(named):
-            if output and named.is_dir() and _is_result(source, named, output):
-                continue
-            number += 1
-            yield Order(
-                job_id=number,
-                rule="run",
-                source=source,
-                relative=relative if output else Path(),
-                fingerprint=None,
-                recipe=recipe,
-                delivery=Delivery(folder=(output or source.parent).absolute()),
-            )
+    for source, relative, folder in expand(files):
+        if output and folder and _is_result(source, folder, output):
+            continue
+        number += 1
+        yield Order(
+            job_id=number,
+            rule="run",
+            source=source,
+            relative=relative if output else Path(),
+            fingerprint=None,
+            recipe=recipe,
+            delivery=Delivery(folder=(output or source.parent).absolute()),
+        )
 
 
 def _is_result(source: Path, named: Path, output: Path) -> bool:
     """Whether it lies in an output folder inside the folder that was named."""
     below = output.resolve()
     return below != named.resolve() and source.resolve().is_relative_to(below)
-
-
-def _expand(named: Path) -> list[tuple[Path, Path]]:
-    if not named.exists():
-        raise UsageError(f"there is no file {named}", hint="check the name")
-    if not named.is_dir():
-        return [(named.absolute(), Path())]
-    suffixes = {pattern.removeprefix("*") for pattern in DEFAULT_INCLUDE}
-    return [
-        (path.absolute(), path.parent.relative_to(named))
-        for path in sorted(named.rglob("*"))
-        if path.suffix.lower() in suffixes and path.is_file()
-    ]

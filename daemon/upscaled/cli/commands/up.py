@@ -82,10 +82,21 @@ def _introduce(settings: Settings, dirs: Dirs) -> None:
             _say(f"    with the model    {rule.recipe.model}")
     for notice in settings.notices:
         _say(f"  note: {notice}")
-    _say(f"  models are kept in  {dirs.models} (fetched once, at the first start)")
+    _say(f"  models are kept in  {dirs.models}{_fetched(settings, dirs)}")
     _say("See what it does: upscaled status    Stop it: Ctrl-C, or upscaled down")
     if not settings.source_files:
         _say(f"Make rules of your own: upscaled config init ({dirs.config_file})")
+
+
+def _fetched(settings: Settings, dirs: Dirs) -> str:
+    """What the first start has to wait for, if it has to."""
+    from upscaled.models.library import Library  # noqa: PLC0415 (for this one line)
+
+    library = Library(dirs.models)
+    present = {known.name for known in library.known() if known.path}
+    names = {rule.recipe.model for rule in settings.rules if rule.enabled}
+    missing = sorted(name for name in names if "/" not in name and name not in present)
+    return f" ({', '.join(missing)} is fetched now, once)" if missing else ""
 
 
 def _say(text: str) -> None:
