@@ -170,7 +170,8 @@ class Supervisor:
                 raise
         finally:
             self._shut()
-        return ExitCode.OK
+        failed = self._once and store.failed_since(self.started_at)
+        return ExitCode.ERROR if failed else ExitCode.OK
 
     def _shut(self) -> None:
         now, since = self.clock.monotonic(), self._stopping_since

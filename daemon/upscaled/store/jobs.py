@@ -91,6 +91,13 @@ class Store(Arrivals, Recovery, Pruning):
                 count += done
         return count
 
+    def failed_since(self, at: float) -> int:
+        """How many jobs failed since then."""
+        row = self._row(
+            "SELECT count(*) FROM job WHERE state = 'failed' AND finished_at >= ?", (at,)
+        )
+        return row[0] if row else 0
+
     def forget(self, job_ids: Sequence[int] | None, now: float) -> int:
         """Take waiting and failed jobs out (None: all failed); how many.
 

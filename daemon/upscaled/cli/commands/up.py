@@ -14,7 +14,9 @@ from upscaled.errors import UsageError
 
 @click.command("up", short_help="Run the daemon in the foreground.")
 @config_option
-@click.option("--once", is_flag=True, help="Do what lies in the inboxes, then end.")
+@click.option(
+    "--once", is_flag=True, help="Do what lies in the inboxes, then end; exit 1 if any failed."
+)
 def up_command(config: tuple[Path, ...], *, once: bool) -> int:
     """Run the daemon in the foreground; Ctrl-C stops it.
 
