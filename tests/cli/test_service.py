@@ -34,6 +34,7 @@ def test_the_printed_unit_starts_this_program_with_the_configuration_asked_for(
     by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "my rules.yml").touch()
     words = ["--config", "my rules.yml"] if by == "option" else []
     if by == "environment":
         monkeypatch.setenv("UPSCALED_CONFIG", "my rules.yml")
