@@ -8,12 +8,12 @@ instead of 188 (http://www.ericbrasseur.org/gamma.html). Samples are taken throu
 
 import math
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from upscaled.image.light import linear, quantised, stored
 from upscaled.image.picture import Picture, Samples
 
 _LANCZOS_PX = 3
@@ -36,9 +36,9 @@ def shrink(picture: Picture, width_px: int, height_px: int) -> Picture:
     for top in range(0, height_px, rows):
         bottom = min(top + rows, height_px)
         light, opacity = _band(source, picture.alpha, (width_px, height_px), top, bottom)
-        colour[top:bottom] = _stored(light, source.dtype)
+        colour[top:bottom] = stored(light, source.dtype)
         if alpha is not None and opacity is not None:
-            alpha[top:bottom] = _quantised(opacity, source.dtype)
+            alpha[top:bottom] = quantised(opacity, source.dtype)
     if picture.gray:
         colour = np.repeat(colour, 3, axis=2)
     return replace(picture, colour=colour, alpha=alpha)
@@ -61,7 +61,7 @@ def _band(
         image = Image.fromarray(np.ascontiguousarray(plane))
         return np.asarray(image.resize(shape, Image.Resampling.LANCZOS, box))
 
-    light = _curve(source.dtype.str)[source[first:last]]
+    light = linear(source[first:last])
     if alpha is None:
         return np.dstack([resampled(plane) for plane in np.moveaxis(light, 2, 0)]), None
     share = alpha[first:last].astype(np.float32) / np.iinfo(alpha.dtype).max
@@ -70,28 +70,3 @@ def _band(
     # Where nothing is to be seen, any colour will do: black.
     divisor = np.where(opacity > 0, opacity, 1)
     return np.dstack([plane / divisor for plane in planes]), opacity
-
-
-@lru_cache(maxsize=4)
-def _curve(dtype: str) -> Any:
-    """Stored value to linear light, as float32 of 0 to 1."""
-    most = np.iinfo(np.dtype(dtype)).max
-    values = np.arange(most + 1, dtype=np.float64) / most
-    linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
-    return linear.astype(np.float32)
-
-
-def _stored(light: Any, dtype: Any) -> Samples:
-    light = np.clip(light, 0, 1)
-    values = np.where(
-        light <= 0.0031308,
-        light * 12.92,
-        1.055 * np.power(light, 1 / 2.4, dtype=light.dtype) - 0.055,
-    )
-    return _quantised(values, dtype)
-
-
-def _quantised(values: Any, dtype: Any) -> Samples:
-    most = np.iinfo(dtype).max
-    samples: Samples = np.rint(np.clip(values, 0, 1) * most).astype(dtype)
-    return samples
