@@ -59,6 +59,14 @@ class Traits:
     animated: bool
 
 
+IMAGE_UPSCALE = "image-upscale"
+IMAGE_DENOISE = "image-denoise"
+IMAGE_SHARPEN = "image-sharpen"
+IMAGE_RESIZE = "image-resize"
+IMAGE_QUALITY = "image-quality"
+SHELL = "shell"
+
+
 @dataclass(frozen=True, slots=True)
 class Fit:
     """How large a result has to be, whatever the source is. Only one way of saying it is used;
@@ -77,8 +85,27 @@ class Fit:
 
 _LATER = {
     *("fit", "lossless", "effort", "chroma", "metadata", "provenance", "on_too_large"),
-    "colour_fix",
+    *("colour_fix", "stages", "result"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class StageRecipe:
+    """One step of a workflow, resolved: what is done to which images."""
+
+    task: str
+    name: str = ""
+    inputs: tuple[str, ...] = ("",)
+    """Names of stages that stand before it; empty: the source."""
+    model: str | None = None
+    """As in `Recipe`; None: none is needed."""
+    scale: float | None = None
+    fit: Fit | None = None
+    tile_px: int | None = None
+    precision: str = "auto"
+    numbers: tuple[tuple[str, float], ...] = ()
+    """The parameters of its task, by name."""
+    command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +139,17 @@ class Recipe:
     """Give back to a result the local averages of the source, which networks drift from."""
     source_limit_mp: float = 500.0
     """Of a source; checked before any pixel is decoded."""
+    stages: tuple[StageRecipe, ...] = ()
+    """Of a workflow, each after all that it takes from; none: `model`, once."""
+    result: str = ""
+    """The stage whose image is the result."""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """All that it needs; a workflow may need several, or none."""
+        if not self.stages:
+            return (self.model,)
+        return tuple(dict.fromkeys(stage.model for stage in self.stages if stage.model))
 
     def digest(self) -> str:
         """Hex SHA-256 of what changes pixels; equal recipes give equal outputs."""
@@ -122,7 +160,37 @@ class Recipe:
         usual = Recipe(self.model)
         for key in _LATER & {key for key in parts if getattr(self, key) == getattr(usual, key)}:
             del parts[key]  # so that results of versions that had none are still known
+        for stage in parts.get("stages", ()):
+            del stage["tile_px"]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """One more result of a workflow: what a stage before the last one gave."""
+
+    stage: str
+    folder: Path
+    name: str
+    format: str = "same"
+    quality: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What a result has to be like, measured against its source, and what else is said of it."""
+
+    min_psnr_db: float | None = None
+    min_ssim: float | None = None
+    max_colour_drift: float | None = None
+    """Levels of 255."""
+    on_low_quality: str = "warn"
+    """`accept`, `warn`, `fail`, or `review`: the result goes into `review_folder` instead."""
+    review_folder: Path | None = None
+    sidecar: bool = False
+    """Whether the figures are written beside the result, as JSON."""
+    sheet: str | None = None
+    """`png` or `html`: before and after, beside the result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +207,8 @@ class Delivery:
     on_failure: str = "keep"
     """`keep`, or `move`."""
     failure_folder: Path | None = None
+    extras: tuple[Extra, ...] = ()
+    check: Check | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +271,10 @@ class Done:
     """The job whose result this one repeats: the same bytes by the same rule and recipe."""
     notes: tuple[str, ...] = ()
     """What the user should know of it, for example that tiling was not exact."""
+    figures: dict[str, float] = field(default_factory=dict)
+    """Of a quality check, by name; the worst frame's."""
+    stages_s: dict[str, float] = field(default_factory=dict)
+    """Seconds of wall time for each stage of a workflow."""
 
 
 @dataclass(frozen=True, slots=True)

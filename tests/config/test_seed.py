@@ -55,10 +55,25 @@ def test_what_has_no_meaning_is_noted_once_with_its_place(load: Load) -> None:
     assert (notice.line, notice.column, notice.severity) == (13, 5, "notice")
 
 
-def test_a_workflow_is_kept_with_a_notice(load: Load) -> None:
+def test_the_stages_of_a_workflow_run_in_their_order(load: Load) -> None:
     settings = load(BLOCKS["多阶段增强管道"] + RULES)
-    assert "workflows are kept for a later version" in settings.notices[0].message
-    assert settings.rules[0].recipe.model == "realesrgan-x4plus"
+    recipe = settings.rules[0].recipe
+    assert [(stage.name, stage.task, stage.inputs) for stage in recipe.stages] == [
+        ("upscale", "image-upscale", ("",)),
+        ("denoise", "image-denoise", ("upscale",)),
+        ("sharpen", "image-sharpen", ("denoise",)),
+    ]
+    assert (recipe.model, recipe.result) == ("realesrgan-x4plus", "sharpen")
+    assert "the built-in one is used" in settings.notices[0].message
+
+
+def test_a_quality_check_compares_what_came_in_with_what_came_out(load: Load) -> None:
+    recipe = load(BLOCKS["质量评估集成"] + RULES).rules[0].recipe
+    assert [(stage.task, stage.inputs) for stage in recipe.stages] == [
+        ("image-upscale", ("",)),
+        ("image-quality", ("", "upscale")),
+    ]
+    assert recipe.result == "upscale"
 
 
 MODERN = """
@@ -94,7 +109,7 @@ def test_the_newest_dialect_loads_too(load: Load) -> None:
     said = [notice.message.split(":")[0] for notice in settings.notices]
     assert said == [
         "'controller' has no meaning here",
-        "workflows are kept for a later version; no rule can use them yet",
+        "'output' of a job has no meaning here",
         "'tile_pad_size' has no meaning here",
         "'tile_batch_size' has no meaning here",
         f"{settings.rules[0].roots[0]} does not exist yet",

@@ -1,11 +1,13 @@
 """The several ways to write one thing, brought to one: the canonical tree.
 
-Components become a mapping by name, however they were written; `output: FOLDER` becomes
+Components, workflows and jobs become mappings by name (collect.py); `output: FOLDER` becomes
 `output: {folder: FOLDER}`; rules are completed from `defaults:` and `extends:`; `x-…` is dropped.
 """
 
-from upscaled.config.findings import SINGLE, Findings
-from upscaled.config.model import FOREIGN_KEYS, Sized
+from upscaled.config.block import Sized
+from upscaled.config.collect import COMPONENTS, WORKFLOWS, collected, steps, workflows
+from upscaled.config.findings import Findings
+from upscaled.config.model import FOREIGN_KEYS
 from upscaled.config.problems import Problem, did_you_mean
 from upscaled.config.tree import Entry, Mapping, Node, Scalar, Sequence, overlay
 
@@ -20,10 +22,11 @@ def canonical(tree: Mapping) -> tuple[Mapping, list[Problem]]:
     """One file's tree with one shape for everything; rules not yet completed."""
     problems: list[Problem] = []
     kept = _without_extensions(tree)
-    named = _components(kept, problems)
-    shaped = kept.without("components", "component")
-    if named is not None:
-        shaped = shaped.having("components", named, named.mark)
+    shaped = kept.without("components", "component", "workflows", "workflow")
+    if (named := collected(kept, COMPONENTS, problems)) is not None:
+        shaped = shaped.having("components", steps(named), named.mark)
+    if (named := collected(kept, WORKFLOWS, problems)) is not None:
+        shaped = shaped.having("workflows", workflows(named, problems), named.mark)
     for key in ("rules", "defaults"):
         if node := shaped.get(key):
             mark = shaped.entries[key].key
@@ -117,63 +120,3 @@ def _rule(node: Node) -> Node:
         folder = Mapping(output.mark, {"folder": Entry(output.mark, output)})
         return node.having("output", folder, key)
     return node
-
-
-def _components(tree: Mapping, problems: list[Problem]) -> Mapping | None:
-    """Every component of the file by name; None where there are none."""
-    named: dict[str, Entry] = {}
-    first = None
-    for key in ("components", "component"):
-        entry = tree.entries.get(key)
-        if entry is None or (isinstance(entry.value, Scalar) and entry.value.value is None):
-            continue
-        first = first or entry.key
-        for name, found in _named(key, entry.value, problems):
-            if name in named:
-                earlier = named[name].key.origin
-                problems.append(
-                    found.key.problem(f"a second component '{name}'", hint=f"first: {earlier}")
-                )
-            else:
-                named[name] = found
-    return Mapping(first, named) if first else None
-
-
-def _named(key: str, node: Node, problems: list[Problem]) -> list[tuple[str, Entry]]:
-    if isinstance(node, Sequence):
-        alone = len(node.items) == 1
-        return [pair for item in node.items for pair in _item(item, problems, alone=alone)]
-    if key == "component":
-        return _item(node, problems, alone=True)
-    if not isinstance(node, Mapping):
-        problems.append(node.mark.problem("components are a mapping by name, or a list with 'id:'"))
-        return []
-    return [
-        (name, Entry(entry.key, _unnamed(entry.value, name, problems)))
-        for name, entry in node.entries.items()
-    ]
-
-
-def _item(node: Node, problems: list[Problem], *, alone: bool) -> list[tuple[str, Entry]]:
-    if not isinstance(node, Mapping):
-        problems.append(node.mark.problem("a component is a mapping with model, scale …"))
-        return []
-    written = node.entries.get("id")
-    if written is None:
-        if alone:
-            return [(SINGLE, Entry(node.mark, node))]
-        problems.append(node.mark.problem("a component without a name", hint="add 'id: NAME'"))
-        return []
-    if not isinstance(written.value, Scalar) or not isinstance(written.value.value, str):
-        problems.append(written.value.mark.problem("an id is a name", hint="quote it"))
-        return []
-    return [(written.value.value, Entry(written.value.mark, node.without("id")))]
-
-
-def _unnamed(node: Node, name: str, problems: list[Problem]) -> Node:
-    written = node.get("id") if isinstance(node, Mapping) else None
-    if not isinstance(node, Mapping) or written is None:
-        return node
-    if not (isinstance(written, Scalar) and written.value == name):
-        problems.append(written.mark.problem(f"the component is called '{name}' already"))
-    return node.without("id")

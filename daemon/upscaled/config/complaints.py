@@ -8,9 +8,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from upscaled.config.findings import Findings, dotted
-from upscaled.config.model import TAGS, Document, ModelSource, Output, Params, Rule, Upscaler, When
+from upscaled.config.model import TAGS, Document, Output, Params, Rule, Upscaler, When
 from upscaled.config.problems import did_you_mean, quoted
-from upscaled.config.tree import Location, Node, find, holds
+from upscaled.config.steps import STEPS
+from upscaled.config.tree import Location, Node, Scalar, find, holds
+from upscaled.config.weights import ModelSource
 from upscaled.config.words import Misfit
 
 _NEEDED = {
@@ -104,17 +106,17 @@ def _words(detail: ErrorDetails, at: Location) -> tuple[str, str | None, int]:
 
 def _unknown_key(at: Location, findings: Findings) -> None:
     key, where = str(at[-1]), at[:-1]
-    known = list(_keys_at(where))
+    known = list(_keys_at(where, findings.tree))
     shown = f"in {dotted(where)}" if where else "at the top level"
-    hint = did_you_mean(key, known) or _home(key, where)
+    hint = did_you_mean(key, known) or _home(key, known)
     findings.error(
         at, f"unknown key '{key}' {shown}", hint or "keys of your own begin with x-", key=True
     )
 
 
-def _home(key: str, where: Location) -> str | None:
+def _home(key: str, known: list[str]) -> str | None:
     """The parts of the grammar that have this very key."""
-    here = set(_keys_at(where))
+    here = set(known)
     homes = [
         shown
         for shown, model in _HOMES
@@ -123,17 +125,24 @@ def _home(key: str, where: Location) -> str | None:
     return f"'{key}' belongs to {' or '.join(homes)}" if homes else None
 
 
-def _keys_at(where: Location) -> Iterator[str]:
+def _keys_at(where: Location, tree: Node) -> Iterator[str]:
     """The keys that may stand at a location of the canonical tree."""
     model: type[BaseModel] | None = Document
     steps = iter(where)
+    if where[:1] == ("components",) and len(where) > 1:
+        task = find(tree, (*where[:2], "task"))[0]
+        word = task.value if isinstance(task, Scalar) else None
+        if isinstance(word, str) and word in STEPS:
+            model = STEPS[word]
+            next(steps, None)
+            next(steps, None)
     for step in steps:
         if model is None:
             return
         field = model.model_fields.get(str(step))
         if field is None:
             return
-        if step in {"rules", "components"} and model is Document:
+        if step in {"rules", "components", "workflows", "jobs"}:
             next(steps, None)
         model = _model_of(field.annotation)
     if model is not None:

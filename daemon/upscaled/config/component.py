@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from upscaled.config.block import Sized
 from upscaled.config.findings import Findings, dotted
-from upscaled.config.model import Action, ModelSource, Params, Sized, Upscaler
+from upscaled.config.model import Action, Params, Upscaler
 from upscaled.config.problems import did_you_mean
 from upscaled.config.settings import DEFAULT_MODEL, ModelAccess
 from upscaled.config.sizing import Sizing, sized
 from upscaled.config.tree import Location
+from upscaled.config.weights import ModelSource
 
 Expand = Callable[[str, Location], Path]
 """(path as written, where) to an absolute path."""
@@ -82,7 +84,7 @@ def ingredients(block: Upscaler, at: Location, findings: Findings, expand: Expan
     for level, where in levels:
         _note_meaningless(level, where, findings)
     _check_architecture(block, at, findings)
-    model, access = _model(block.model, (*at, "model"), findings, expand)
+    model, access = model_of(block.model, (*at, "model"), findings, expand)
     tile = _same_thing(levels, ("tile_size", "tile"), findings)
     return Ingredients(
         model=model,
@@ -172,9 +174,10 @@ def _bare(word: str) -> str:
     return re.sub(r"[^a-z0-9]", "", word.lower())
 
 
-def _model(
+def model_of(
     written: ModelSource | str | None, at: Location, findings: Findings, expand: Expand
 ) -> tuple[str, ModelAccess | None]:
+    """As `Recipe.model` has it, and how it may be fetched."""
     if written is None:
         return DEFAULT_MODEL, None
     if isinstance(written, ModelSource):

@@ -2,13 +2,30 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
-from upscaled.config.component import Expand, Ingredients, ingredients
+from upscaled.config.component import Expand, Ingredients, ingredients, model_of
 from upscaled.config.findings import Findings
 from upscaled.config.model import Foreign, Rule, Upscaler
 from upscaled.config.problems import did_you_mean
 from upscaled.config.settings import ModelAccess
+from upscaled.config.steps import (
+    STEPS,
+    Denoiser,
+    NetworkStep,
+    QualityAnalyzer,
+    Sharpener,
+    Step,
+)
 from upscaled.config.tree import Location
+
+BUILT_IN: dict[str, Callable[[], Upscaler | Step]] = {
+    "image-upscaler": Upscaler,
+    "image-denoiser": partial(Denoiser, task="image-denoise"),
+    "image-sharpener": partial(Sharpener, task="image-sharpen"),
+    "image-quality-analyzer": partial(QualityAnalyzer, task="image-quality"),
+}
+"""What the components of the seed are called, where nobody says what they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +41,8 @@ class ModelOpinion:
 
 @dataclass(slots=True)
 class Components:
-    blocks: Mapping[str, Upscaler | Foreign]
+    blocks: Mapping[str, Upscaler | Foreign | Step]
+    """As written."""
     findings: Findings
     expand: Expand
     models: ModelOpinion
@@ -34,22 +52,39 @@ class Components:
         """By model, of all components that were made."""
         return {made.model: made.access for made in self._ready.values() if made.access}
 
+    def block(self, name: str) -> Upscaler | Foreign | Step:
+        """As written, or built in."""
+        return self.blocks[name] if name in self.blocks else BUILT_IN[name]()
+
     def made(self, name: str) -> Ingredients:
         """Of a component that exists; an empty one where it is of another kind."""
         if name in self._ready:
             return self._ready[name]
         at: Location = ("components", name)
-        block = self.blocks[name]
+        block = self.block(name)
         if isinstance(block, Foreign):
             kind = block.task or block.type
             self.findings.notice(at, f"the component '{name}' ({kind}) is not used by any rule")
             return Ingredients()
+        if isinstance(block, Step):
+            return self._made_step(name, block, at)
         made = ingredients(block, at, self.findings, self.expand)
         self._ready[name] = made
         self._check_model(made, block, at)
         return made
 
-    def _check_model(self, made: Ingredients, block: Upscaler, at: Location) -> None:
+    def _made_step(self, name: str, block: Step, at: Location) -> Ingredients:
+        model = block.model if isinstance(block, NetworkStep) else None
+        if model is None or not isinstance(block, NetworkStep):
+            return Ingredients()
+        named, access = model_of(model, (*at, "model"), self.findings, self.expand)
+        made = Ingredients(named, tile_px=block.tile_size or block.tile,
+                           precision=block.precision, access=access)  # fmt: skip
+        self._ready[name] = made
+        self._check_model(made, block, at)
+        return made
+
+    def _check_model(self, made: Ingredients, block: Upscaler | NetworkStep, at: Location) -> None:
         where = next(
             ((*at, "model", key) for key in ("filename", "name", "path", "url", "repository")
              if getattr(block.model, key, None)),
@@ -77,24 +112,36 @@ class Components:
 
     def chosen(self, name: str, rule: Rule) -> str | None:
         """The name of the rule's component; None for the default model."""
-        components = self.blocks
-        at: Location = ("rules", name, "component")
         if rule.component is not None:
-            if rule.component not in components:
-                if self.findings.knows(("components", rule.component)):
-                    return None  # it is faulty, which is said already
-                hint = did_you_mean(rule.component, components)
-                known = f"there are: {', '.join(components)}" if components else "there are none"
-                self.findings.error(at, f"unknown component '{rule.component}'", hint or known)
-                return None
-            return self._fit(rule.component, at)
+            return self.named(rule.component, ("rules", name, "component"))
+        return self.only(("rules", name), f"the rule '{name}'")
+
+    def named(self, wanted: str, at: Location) -> str | None:
+        """`wanted`, where it is a component that gives an image."""
+        components = self.blocks
+        if wanted in components:
+            return self._fit(wanted, at)
+        if wanted in BUILT_IN:
+            self.findings.notice(
+                at, f"no component '{wanted}' is written: the built-in one is used"
+            )
+            return wanted
+        if not self.findings.knows(("components", wanted)):  # else it is faulty, and that is said
+            hint = did_you_mean(wanted, components)
+            known = f"there are: {', '.join(components)}" if components else "there are none"
+            self.findings.error(at, f"unknown component '{wanted}'", hint or known)
+        return None
+
+    def only(self, at: Location, who: str) -> str | None:
+        """The one that is meant where none is named; None for the default model."""
+        components = self.blocks
         upscalers = [key for key, block in components.items() if isinstance(block, Upscaler)]
         marked = [key for key in upscalers if getattr(components[key], "default", None)]
         candidates = marked or upscalers
         if len(candidates) > 1:
             self.findings.error(
-                ("rules", name),
-                f"the rule '{name}' does not say which component it uses",
+                at,
+                f"{who} does not say which component it uses",
                 f"add 'component: {candidates[0]}', or mark one with 'default: true'",
                 key=True,
             )
@@ -102,11 +149,11 @@ class Components:
 
     def _fit(self, component: str, at: Location) -> str | None:
         block = self.blocks[component]
-        if isinstance(block, Upscaler):
+        if isinstance(block, Upscaler | Step):
             return component
         kind = block.task or block.type
         self.findings.error(
-            at, f"the component '{component}' ({kind}) does not upscale images",
-            "a rule needs one with 'task: image-upscale'",
+            at, f"the component '{component}' ({kind}) does nothing with images here",
+            f"tasks are image-upscale, {', '.join(STEPS)}",
         )  # fmt: skip
         return None

@@ -7,12 +7,18 @@ from upscaled.config.tree import Location, Mapping, Mark, find, marks
 
 SINGLE = "__component__"
 """model-compose's name for a component without one."""
+SINGLE_WORKFLOW = "__workflow__"
+SINGLE_JOB = "__job__"
+_SINGLES: dict[Location, Location] = {
+    ("components", SINGLE): ("component",),
+    ("workflows", SINGLE_WORKFLOW): ("workflow",),
+}
 
 
 def dotted(at: Location) -> str:
     """`rules.photos.output`, as people write it."""
-    if at[:2] == ("components", SINGLE):
-        at = ("component", *at[2:])
+    if alone := _SINGLES.get(at[:2]):
+        at = (*alone, *at[2:])
     return ".".join(str(step) for step in at)
 
 

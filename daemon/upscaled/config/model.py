@@ -15,7 +15,21 @@ from pydantic import (
     Tag,
 )
 
+from upscaled.config.block import Block, Sized
+from upscaled.config.flow import Workflow
 from upscaled.config.problems import did_you_mean
+from upscaled.config.steps import (
+    STEPS,
+    Decibels,
+    Denoiser,
+    Levels,
+    QualityAnalyzer,
+    Resizer,
+    Share,
+    Sharpener,
+    Shell,
+)
+from upscaled.config.weights import Model
 from upscaled.config.words import (
     Anything,
     Attempts,
@@ -23,7 +37,6 @@ from upscaled.config.words import (
     Collision,
     Devices,
     Duration,
-    EdgePx,
     Effort,
     ImageFormat,
     KeepAlive,
@@ -37,11 +50,9 @@ from upscaled.config.words import (
     Patterns,
     Precision,
     Priority,
-    Provider,
     Quality,
-    Repository,
     Scale,
-    Sha256,
+    Sheet,
     SizeRange,
     Template,
     Text,
@@ -51,35 +62,17 @@ from upscaled.config.words import (
     listed,
 )
 
-TAGS = ("<upscaler>", "<foreign>", "<source>", "<name>", "<size>", "<any>")
+TAGS = (
+    *("<upscaler>", "<foreign>", "<source>", "<name>", "<size>", "<any>"),
+    *(f"<{task}>" for task in STEPS),
+)
 """Names of union members, as they stand in pydantic's paths."""
-
-
-class Block(BaseModel):
-    # Deferred: only Document is ever built, with all below it in one go (0.1 s less at start).
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Move(Block):
     """Put the file into another folder."""
 
     move: Text
-
-
-class Sized(Block):
-    """How large a result is: one of scale, an edge, width and height (a box), or megapixels."""
-
-    scale: Scale | None = None
-    """2, 1.5, …; the model is repeated as often as needed, then made smaller; what it gives."""
-    width: EdgePx | None = None
-    """In pixels; the height follows, or together they are a box that the result fits into."""
-    height: EdgePx | None = None
-    long_edge: EdgePx | None = None
-    """In pixels, whichever edge it is."""
-    short_edge: EdgePx | None = None
-    megapixels: Megapixels | None = None
-    only_if_smaller: bool | None = None
-    """Whether an image that is as large already is left alone; false: it is made smaller."""
 
 
 class Output(Sized):
@@ -107,6 +100,12 @@ class Output(Sized):
     """Whether a result gets back the average colours of its source; true."""
     collision: Collision | None = None
     """What happens where a file of the name stands already."""
+
+
+class Review(Block):
+    """Put the result into another folder, to be looked at."""
+
+    review: Text
 
 
 class Retry(Block):
@@ -148,6 +147,13 @@ OnSuccess = Annotated[
         json_schema_input_type=Literal["keep", "delete", "trash"] | Move,
     ),
 ]
+OnLowQuality = Annotated[
+    Disposal,
+    PlainValidator(
+        disposal("accept", "warn", "fail", verb="review"),
+        json_schema_input_type=Literal["accept", "warn", "fail"] | Review,
+    ),
+]
 OnFailure = Annotated[
     Disposal, PlainValidator(disposal("keep"), json_schema_input_type=Literal["keep"] | Move)
 ]
@@ -171,6 +177,23 @@ class When(Block):
     """Whether it has an alpha channel."""
     animated: bool | None = None
     """Whether it has several frames."""
+
+
+class Check(Block):
+    """What a result has to be like, measured against its source."""
+
+    min_psnr: Decibels | None = None
+    """Of the result, made as small as the source, against the source; in dB."""
+    min_ssim: Share | None = None
+    """The same as structural similarity, 0 to 1."""
+    max_colour_drift: Levels | None = None
+    """How far a colour may move as a whole, in levels of 255."""
+    on_low_quality: OnLowQuality | None = None
+    """accept, warn, fail, or {review: FOLDER}, where such results go instead; warn."""
+    sidecar: bool | None = None
+    """Whether the figures are written beside the result as JSON; false."""
+    contact_sheet: Sheet | None = None
+    """png or html: before and after, beside the result."""
 
 
 class Rule(Block):
@@ -197,6 +220,11 @@ class Rule(Block):
     scale: Scale | None = None
     """The same as output.scale."""
     workflow: Text | None = None
+    """The name of a workflow; several components, one after the other."""
+    outputs: dict[str, Outlet] | None = None
+    """More results of the workflow: the name of a job, and where what it gives goes."""
+    quality_check: Check | None = None
+    """What results have to be like; false."""
     output: Outlet | None = None
     """The folder for results, or folder, name, format, quality and collision."""
     on_success: OnSuccess | None = None
@@ -244,33 +272,6 @@ class Action(Params):
     image: Anything = None
     output: Anything = None
     params: Params | None = None
-
-
-class ModelSource(Block):
-    """Where a model comes from; `provider` may be left out where the other keys tell it."""
-
-    provider: Provider | None = None
-    repository: Repository | None = None
-    filename: Text | None = None
-    revision: Text | None = None
-    token: str | None = None
-    cache_dir: Text | None = None
-    local_files_only: bool | None = None
-    allow_patterns: Anything = None
-    name: Text | None = None
-    path: Text | None = None
-    url: Anything = None
-    sha256: Sha256 | None = None
-
-
-def _kind_of_model(value: object) -> str:
-    return "<source>" if isinstance(value, dict) else "<name>"
-
-
-Model = Annotated[
-    Annotated[ModelSource, Tag("<source>")] | Annotated[Text, Tag("<name>")],
-    Discriminator(_kind_of_model),
-]
 
 
 class Upscaler(Action):
@@ -329,15 +330,23 @@ def is_upscaler(block: object) -> bool:
 
 
 def _kind_of_component(block: object) -> str:
+    task = block.get("task") if isinstance(block, dict) else None
+    if isinstance(task, str) and task in STEPS:
+        return f"<{task}>"
     return "<upscaler>" if is_upscaler(block) else "<foreign>"
 
 
 Component = Annotated[
-    Annotated[Upscaler, Tag("<upscaler>")] | Annotated[Foreign, Tag("<foreign>")],
+    Annotated[Upscaler, Tag("<upscaler>")]
+    | Annotated[Foreign, Tag("<foreign>")]
+    | Annotated[Denoiser, Tag("<image-denoise>")]
+    | Annotated[Sharpener, Tag("<image-sharpen>")]
+    | Annotated[Resizer, Tag("<image-resize>")]
+    | Annotated[QualityAnalyzer, Tag("<image-quality>")]
+    | Annotated[Shell, Tag("<shell>")],
     Discriminator(_kind_of_component),
 ]
 
-WORKFLOW_KEYS = ("workflows", "workflow")
 FOREIGN_KEYS = (
     *("controller", "listeners", "listener", "gateways", "gateway"),
     *("systems", "system", "tracers", "tracer", "loggers", "logger"),
@@ -371,8 +380,9 @@ class Document(Block):
     components: dict[str, Component] | None = None
     component: Anything = None
     """The only component, as in model-compose."""
-    workflows: Anything = None
-    workflow: Anything = None
+    workflows: dict[str, Workflow] | None = None
+    allow_shell: bool | None = None
+    """Whether workflows may run commands of your own (`task: shell`); false."""
     controller: Anything = None
     listeners: Anything = None
     listener: Anything = None

@@ -11,15 +11,11 @@ from upscaled.config.components import Components, ModelOpinion
 from upscaled.config.conditions import NO_CONDITIONS, Conditions
 from upscaled.config.encoding import encoding
 from upscaled.config.findings import SINGLE, Findings
-from upscaled.config.model import (
-    FOREIGN_KEYS,
-    WORKFLOW_KEYS,
-    Document,
-    Output,
-    Rule,
-    When,
-)
+from upscaled.config.flows import Flows, with_flow
+from upscaled.config.model import FOREIGN_KEYS, Document, Output, Rule, When
+from upscaled.config.model import Check as CheckBlock
 from upscaled.config.paths import NOWHERE, expander
+from upscaled.config.problems import did_you_mean
 from upscaled.config.settings import (
     DEFAULT_INCLUDE,
     HISTORY_S,
@@ -33,8 +29,10 @@ from upscaled.config.settings import (
     Settings,
 )
 from upscaled.config.sizing import sizing
+from upscaled.config.stages import Stages
 from upscaled.config.tree import Location, find, marks, unshielded
-from upscaled.job import Delivery, Recipe
+from upscaled.config.workflow import Flow
+from upscaled.job import IMAGE_QUALITY, Check, Delivery, Extra, Recipe
 
 T = TypeVar("T")
 _RULE_NAME_MAX = 64
@@ -46,7 +44,14 @@ def resolved(document: Document, findings: Findings, home: Path, models: ModelOp
     """What `document` means; what is wrong goes into `findings`."""
     expand = expander(findings, home)
     components = Components(document.components or {}, findings, expand, models)
-    return Resolver(document, findings, expand, components).settings()
+    stages = Stages(
+        components,
+        findings,
+        _or(document.precision, "auto"),
+        allow_shell=bool(document.allow_shell),
+    )
+    flows = Flows(document.workflows or {}, findings, stages)
+    return Resolver(document, findings, expand, components, flows).settings()
 
 
 @dataclass(slots=True)
@@ -55,11 +60,13 @@ class Resolver:
     findings: Findings
     expand: Expand
     components: Components
+    flows: Flows
 
     def settings(self) -> Settings:
         self._note_other_sections()
         for name in self.components.blocks:
             self.components.made(name)
+        self.flows.weave()
         if not self.document.rules:
             self.findings.missing(
                 ("rules",), "there are no rules, so nothing is watched", "upscaled config init"
@@ -93,10 +100,6 @@ class Resolver:
             self.findings.notice(
                 (key,), f"'{key}' has no meaning here: there is no server, a folder is watched"
             )
-        for key in [key for key in WORKFLOW_KEYS if key in written]:
-            self.findings.notice(
-                (key,), "workflows are kept for a later version; no rule can use them yet"
-            )
 
     def _device(self) -> str | tuple[str, ...]:
         named = tuple(dict.fromkeys(self.document.device or ["auto"]))
@@ -109,23 +112,18 @@ class Resolver:
     def _rule(self, name: str, rule: Rule) -> RuleSettings | None:
         at: Location = ("rules", name)
         self._check_name(name, at)
-        if rule.workflow is not None:
-            self.findings.error(
-                (*at, "workflow"),
-                "workflows come with a later version",
-                "name a component: 'component: NAME'",
-                key=True,
-            )
-        component = self.components.chosen(name, rule) if rule.workflow is None else None
+        workflow = self.flows.chosen(rule, at)
+        component = None if workflow else self.components.chosen(name, rule)
         made = self.components.made(component) if component else Ingredients()
-        if component is None:
+        if component is None and workflow is None:
             self.components.is_refused(made.model, at)
+        flow = self.flows.flow(workflow) if workflow else self.flows.single(component)
         output = rule.output or Output()
         return RuleSettings(
             name=name,
             roots=self._roots(rule, at),
-            recipe=self._recipe(made, rule, at),
-            delivery=self._delivery(rule, output, at),
+            recipe=self._recipe(made, rule, at, flow),
+            delivery=self._delivery(rule, output, at, flow),
             recursive=_or(rule.recursive, True),
             hidden=_or(rule.hidden, False),
             include=tuple(map(unshielded, _or(rule.include, DEFAULT_INCLUDE))),
@@ -140,6 +138,7 @@ class Resolver:
             enabled=_or(rule.enabled, True),
             max_attempts=self._attempts(rule, at),
             component=None if component == SINGLE else component,
+            workflow=workflow,
             origins=self._origins(at),
         )
 
@@ -168,10 +167,10 @@ class Resolver:
             roots.append(root)
         return tuple(dict.fromkeys(roots))
 
-    def _recipe(self, made: Ingredients, rule: Rule, at: Location) -> Recipe:
+    def _recipe(self, made: Ingredients, rule: Rule, at: Location, flow: Flow | None) -> Recipe:
         output = rule.output or Output()
         size = sizing(rule, at, made.size, self.findings)
-        return Recipe(
+        recipe = Recipe(
             model=made.model,
             scale=size.scale,
             format=_or(output.format, "same"),
@@ -181,8 +180,9 @@ class Resolver:
             precision=made.precision or _or(self.document.precision, "auto"),
             fit=size.fit,
         )
+        return with_flow(recipe, flow) if flow else recipe
 
-    def _delivery(self, rule: Rule, output: Output, at: Location) -> Delivery:
+    def _delivery(self, rule: Rule, output: Output, at: Location, flow: Flow | None) -> Delivery:
         name = _or(output.name, _NAME)
         if naming.always_the_same(name):
             self.findings.notice((*at, "output", "name"), "every result gets this one name",
@@ -197,6 +197,47 @@ class Resolver:
             success_folder=self._move(success_folder, (*at, "on_success", "move")),
             on_failure=failure,
             failure_folder=self._move(failure_folder, (*at, "on_failure", "move")),
+            extras=self._extras(rule, output, at, flow),
+            check=self._check(rule.quality_check, (*at, "quality_check")),
+        )
+
+    def _extras(
+        self, rule: Rule, output: Output, at: Location, flow: Flow | None
+    ) -> tuple[Extra, ...]:
+        found = []
+        given = [stage.name for stage in flow.stages if stage.task != IMAGE_QUALITY] if flow else []
+        for name, outlet in (rule.outputs or {}).items():
+            where = (*at, "outputs", name)
+            if name not in given:
+                hint = did_you_mean(name, given) or (
+                    f"there are: {', '.join(given)}" if given else "name a workflow first"
+                )
+                self.findings.error(where, f"no job '{name}' of a workflow gives an image here",
+                                    hint, key=True)  # fmt: skip
+                continue
+            found.append(
+                Extra(
+                    stage=name,
+                    folder=self._folder(outlet, where),
+                    name=_or(outlet.name, _or(output.name, _NAME)),
+                    format=_or(outlet.format, _or(output.format, "same")),
+                    quality=outlet.quality if outlet.quality is not None else output.quality,
+                )
+            )
+        return tuple(found)
+
+    def _check(self, block: CheckBlock | None, at: Location) -> Check | None:
+        if block is None:
+            return None
+        policy, folder = _or(block.on_low_quality, ("warn", None))
+        return Check(
+            min_psnr_db=block.min_psnr,
+            min_ssim=block.min_ssim,
+            max_colour_drift=block.max_colour_drift,
+            on_low_quality=policy,
+            review_folder=self._move(folder, (*at, "on_low_quality", "review")),
+            sidecar=bool(block.sidecar),
+            sheet=block.contact_sheet,
         )
 
     def _folder(self, output: Output, at: Location) -> Path:

@@ -6,10 +6,13 @@ import json
 from itertools import pairwise
 from typing import Any
 
-from upscaled.config import model
+from upscaled.config import block as shared
+from upscaled.config import flow, model, steps, weights
 from upscaled.config.model import Document
 
 TITLE = "Configuration of upscaled"
+_GRAMMAR = (model, flow, steps, weights, shared)
+_MODULES = {module.__name__ for module in _GRAMMAR}
 
 
 def schema() -> dict[str, Any]:
@@ -69,8 +72,8 @@ def _describe(block: dict[str, Any], name: str) -> None:
 def _docstrings(name: str) -> dict[str, str]:
     # pydantic can do this itself (use_attribute_docstrings), but then reads sources at each start.
     found: dict[str, str] = {}
-    kind = getattr(model, name)
-    for parent in [base for base in reversed(kind.__mro__) if base.__module__ == model.__name__]:
+    kind = next(getattr(module, name) for module in _GRAMMAR if hasattr(module, name))
+    for parent in [base for base in reversed(kind.__mro__) if base.__module__ in _MODULES]:
         body = ast.parse(inspect.getsource(parent)).body[0]
         statements = body.body if isinstance(body, ast.ClassDef) else []
         for field, text in pairwise(statements):

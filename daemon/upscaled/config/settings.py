@@ -73,6 +73,7 @@ class RuleSettings:
     """For one attempt; None: as long as it takes."""
     component: str | None = None
     """Name of the component it was built from; None: the default model."""
+    workflow: str | None = None
     origins: Mapping[str, Origin] = field(default_factory=dict, compare=False, repr=False)
     """Where each key (`include`, `include.0`, `output.folder` …) was written."""
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from upscaled.config.block import Sized
 from upscaled.config.findings import Findings
-from upscaled.config.model import Rule, Sized
+from upscaled.config.model import Rule
 from upscaled.config.tree import Location
 from upscaled.job import Fit
 

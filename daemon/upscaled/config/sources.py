@@ -11,7 +11,7 @@ from upscaled.config import dotenv
 from upscaled.config.canon import canonical
 from upscaled.config.document import parse
 from upscaled.config.interpolate import interpolate
-from upscaled.config.model import FOREIGN_KEYS, WORKFLOW_KEYS
+from upscaled.config.model import FOREIGN_KEYS
 from upscaled.config.problems import Problem
 from upscaled.config.tree import (
     Entry,
@@ -220,7 +220,7 @@ def _is_ours(at: Location) -> bool:
 
 def _may_refer(at: Location) -> bool:
     first = str(at[0]) if at else ""
-    return first in {"component", "components", *WORKFLOW_KEYS} or first.startswith("x-")
+    return first in {"component", "components", "workflow", "workflows"} or first.startswith("x-")
 
 
 def _shown(path: Path) -> str:

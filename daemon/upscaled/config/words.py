@@ -119,17 +119,20 @@ def _kind_of_file(value: object) -> str:
     raise Misfit(f"{quoted(value)} is not one of {', '.join(FORMATS)}", close)
 
 
-def disposal(*words: str) -> Callable[[object], tuple[str, str | None]]:
+def disposal(*words: str, verb: str = "move") -> Callable[[object], tuple[str, str | None]]:
+    shown = f"{{{verb}: FOLDER}}"
+
     def check(value: object) -> tuple[str, str | None]:
-        if isinstance(value, dict) and list(value) == ["move"] and isinstance(value["move"], str):
-            if value["move"].strip():
-                return "move", value["move"]
-            raise Misfit("'move' needs a folder")
-        if value == "move":
-            raise Misfit("'move' needs a folder", "write {move: ~/Upscale/originals}")
+        if isinstance(value, dict) and list(value) == [verb] and isinstance(value[verb], str):
+            if value[verb].strip():
+                return verb, value[verb]
+            raise Misfit(f"'{verb}' needs a folder")
+        if value == verb:
+            example = "originals" if verb == "move" else verb
+            raise Misfit(f"'{verb}' needs a folder", f"write {{{verb}: ~/Upscale/{example}}}")
         if isinstance(value, dict):
-            raise Misfit("only {move: FOLDER} may stand here", f"or {', '.join(words)}")
-        return one_of(*words, also="{move: FOLDER}")(value), None
+            raise Misfit(f"only {shown} may stand here", f"or {', '.join(words)}")
+        return one_of(*words, also=shown)(value), None
 
     return check
 
@@ -245,6 +248,10 @@ OnTooLarge = Annotated[
         one_of("fail", "png", "downscale"),
         json_schema_input_type=Literal["fail", "png", "downscale"],
     ),
+]
+Sheet = Annotated[
+    str,
+    PlainValidator(one_of("png", "html"), json_schema_input_type=Literal["png", "html"]),
 ]
 Collision = Annotated[
     str,
