@@ -57,6 +57,7 @@ JOB_KEYS = {
     "hint",
     "notes",
     "timings",
+    "figures",
     "duplicate_of",
     "queued_at",
     "claimed_at",

@@ -253,7 +253,7 @@ def test_a_bug_in_one_job_does_not_end_its_lane(
     monkeypatch: pytest.MonkeyPatch,
     lane: str,
 ) -> None:
-    step = {"decode": "prepare", "device": "upscale", "encode": "deliver"}[lane]
+    step = {"decode": "prepare", "device": "work", "encode": "deliver"}[lane]
     real, broken = getattr(module.run, step), [True]
 
     def stumble(*values: Any, **named: Any) -> Any:

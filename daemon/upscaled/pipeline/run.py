@@ -7,7 +7,7 @@ Each raises the errors of `upscaled.errors`; `pipeline.outcome` says what they m
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -20,11 +20,14 @@ from upscaled.image.probe import probe
 from upscaled.image.resize import shrink
 from upscaled.image.size import SizePlan, fitted
 from upscaled.image.streams import Target, target_of, write_stream
-from upscaled.job import Done, Order, Recipe, Result, Timings, Traits, Twin
+from upscaled.job import IMAGE_QUALITY, Done, Order, Recipe, Result, Timings, Traits, Twin
 from upscaled.output import durable
 from upscaled.output.naming import NameParts, candidates
 from upscaled.output.publish import publish
 from upscaled.output.space import check_room
+from upscaled.pipeline.beside import Beside, Verdict, first_free, judged, redirected
+from upscaled.pipeline.check import Checked
+from upscaled.pipeline.flow import Open, Side, Sized, open_flow
 from upscaled.pipeline.frames import Encoded, spooled, through
 from upscaled.pipeline.provenance import encoding_of, mark_of, refuse_own
 from upscaled.pipeline.source import Source, is_unchanged, read
@@ -92,6 +95,7 @@ class Upscaled:
     scale: float
     timings: Timings
     notes: tuple[str, ...]
+    side: Side = field(default_factory=Side)
 
 
 def prepare(order: Order, ledger: Ledger, *, mark: str) -> Prepared | Done:
@@ -111,7 +115,8 @@ def prepare(order: Order, ledger: Ledger, *, mark: str) -> Prepared | Done:
         raise NotTaken(refusal)
     most_px = round(order.recipe.source_limit_mp * 1e6)
     twin = ledger.identify(order.job_id, source.sha256)
-    if twin is not None:
+    # What is made besides the result is not known of the twin.
+    if twin is not None and not order.delivery.extras and order.delivery.check is None:
         if order.delivery.on_success == "delete":
             _check_loss(order, open_frames(source.content, most_px))
         done = _repeat(order, source, twin, ledger, mark=mark)
@@ -136,16 +141,51 @@ def upscale(
     progress: Progress,
     cancelled: Callable[[], bool],
 ) -> Upscaled:
+    """`work` for a recipe of one network."""
+    recipe = prepared.order.recipe
+    opened = open_stage(prepared.order, lambda _: upscaler)
+    assert not recipe.stages  # noqa: S101  (a workflow has networks of its own)
+    return work(prepared, opened, progress=progress, cancelled=cancelled)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What is done to each frame, with its networks loaded."""
+
+    stage: Sized
+    side: Side
+
+
+def open_stage(order: Order, opened: Open) -> Opened:
+    """Raises: ModelError, DeviceError: as `opened` does."""
+    recipe, delivery = order.recipe, order.delivery
+    side = Side(frozenset(extra.stage for extra in delivery.extras))
+    alone = not recipe.stages
+    stage: Sized = Upscaling(opened(recipe), recipe) if alone else open_flow(recipe, side, opened)
+    measured = any(step.task == IMAGE_QUALITY for step in recipe.stages)
+    if delivery.check and not measured:
+        stage = Checked(stage, side)
+    return Opened(stage, side)
+
+
+def work(
+    prepared: Prepared,
+    opened: Opened,
+    *,
+    progress: Progress,
+    cancelled: Callable[[], bool],
+) -> Upscaled:
     """The device's part.
 
     Raises:
         ImageTooLarge: the result would not fit its format; told before any work.
         OSError: it would not fit on the disk; told before any work.
         Interrupted, OutOfMemory, DeviceLost, BadResult: as `Upscaler.upscale` says.
+        JobError: a stage of a workflow failed; which one is said.
     """
     frames, order = prepared.frames, prepared.order
     target = target_of(order.recipe.format, frames)
-    stage = Upscaling(upscaler, order.recipe)
+    stage = opened.stage
     sizes = frames.sizes_px if target.is_stream else frames.sizes_px[:1]
     plans = {size: stage.plan(*size) for size in dict.fromkeys(sizes)}
     plan = plans[sizes[0]]
@@ -171,7 +211,6 @@ def upscale(
     else:
         made = stage(frames.first, progress=progress, cancelled=cancelled)
         made = shrink(made, aim.width_px, aim.height_px)
-    of_net = getattr(upscaler, "notes", ())
     return Upscaled(
         prepared,
         target,
@@ -179,7 +218,8 @@ def upscale(
         (aim.width_px, aim.height_px),
         plan.scale * aim.width_px / plan.width_px,
         replace(prepared.timings, upscale_s=time.monotonic() - started),
-        tuple(dict.fromkeys((*made.notes, *frames.notes, *target.notes, *aim.notes, *of_net))),
+        tuple(dict.fromkeys((*made.notes, *frames.notes, *target.notes, *aim.notes, *stage.notes))),
+        opened.side,
     )
 
 
@@ -234,9 +274,18 @@ def deliver(upscaled: Upscaled, ledger: Ledger, *, mark: str) -> Done:
     """
     order, made, target = upscaled.prepared.order, upscaled.made, upscaled.target
     started = time.monotonic()
+    verdict = judged(upscaled.side, order.delivery.check)
+    whole = made if isinstance(made, Picture) else None
     if isinstance(made, Picture):
         made = Encoded(*_encode(order, made, target.format, upscaled.scale))
     encoded = time.monotonic()
+    if not is_unchanged(order.source, upscaled.prepared.source.fingerprint):
+        raise SourceChanged
+    order = redirected(order, verdict)
+    if order.delivery.check:
+        _publish_beside(order, upscaled, whole, verdict, made.content, mark=mark)
+    if not verdict.review:
+        _publish_extras(order, upscaled, mark=mark)
     done = _publish(
         order,
         upscaled.prepared.source,
@@ -250,8 +299,70 @@ def deliver(upscaled: Upscaled, ledger: Ledger, *, mark: str) -> Done:
     timings = replace(
         upscaled.timings, encode_s=encoded - started, publish_s=time.monotonic() - encoded
     )
-    notes = tuple(dict.fromkeys(upscaled.notes + made.notes))
-    return replace(done, timings=timings, notes=notes)
+    notes = tuple(dict.fromkeys(upscaled.notes + made.notes + verdict.notes))
+    return replace(
+        done,
+        timings=timings,
+        notes=notes,
+        figures=verdict.figures,
+        stages_s=dict(upscaled.side.seconds),
+    )
+
+
+def _publish_beside(
+    order: Order,
+    upscaled: Upscaled,
+    whole: Picture | None,
+    verdict: Verdict,
+    content: durable.Bytes,
+    *,
+    mark: str,
+) -> None:
+    delivery, check = order.delivery, order.delivery.check
+    if check is None or not (check.sidecar or check.sheet):
+        return
+    parts = _parts(
+        order,
+        upscaled.prepared.source,
+        extension=_extension(order.source, upscaled.target.format),
+        scale=upscaled.scale,
+        size_px=upscaled.size_px,
+    )
+    name = first_free(
+        delivery,
+        delivery.folder / order.relative,
+        candidates(delivery.name, parts),
+        hashlib.sha256(content).hexdigest(),
+    )
+    beside = Beside(order, name, f"{mark}-{order.job_id}")
+    if check.sidecar:
+        beside.figures(verdict)
+    if check.sheet and whole is not None:
+        beside.sheet(check.sheet, upscaled.prepared.picture, whole, verdict)
+
+
+def _publish_extras(order: Order, upscaled: Upscaled, *, mark: str) -> None:
+    """What other stages gave, in folders of their own."""
+    width = max(upscaled.prepared.picture.width_px, 1)
+    for extra in order.delivery.extras:
+        picture = upscaled.side.pictures[extra.stage]
+        name = target_of(extra.format, upscaled.prepared.frames).format
+        scale = picture.width_px / width
+        parts = _parts(
+            order,
+            upscaled.prepared.source,
+            extension=_extension(order.source, name),
+            scale=scale,
+            size_px=(picture.width_px, picture.height_px),
+        )
+        publish(
+            _encode(order, picture, name, scale)[0],
+            extra.folder / order.relative,
+            candidates(extra.name, parts),
+            mark=f"{mark}-{order.job_id}",
+            collision=order.delivery.collision,
+            announce=lambda _path, _digest: None,
+        )
 
 
 def _extension(source: Path, name: str) -> str:
@@ -272,17 +383,7 @@ def _publish(
     size_px: tuple[int, int],
     mark: str,
 ) -> Done:
-    parts = NameParts(
-        source=order.source,
-        ext=extension,
-        scale=scale,
-        model=order.recipe.model,
-        width_px=size_px[0],
-        height_px=size_px[1],
-        rule=order.rule,
-        content_sha256=source.sha256,
-        done_at=time.time(),
-    )
+    parts = _parts(order, source, extension=extension, scale=scale, size_px=size_px)
     if not is_unchanged(order.source, source.fingerprint):
         raise SourceChanged
     published = publish(
@@ -296,6 +397,22 @@ def _publish(
         ),
     )
     return Done(Result(published.path, published.sha256, *size_px, scale), source.sha256)
+
+
+def _parts(
+    order: Order, source: Source, *, extension: str, scale: float, size_px: tuple[int, int]
+) -> NameParts:
+    return NameParts(
+        source=order.source,
+        ext=extension,
+        scale=scale,
+        model=order.recipe.model or "none",
+        width_px=size_px[0],
+        height_px=size_px[1],
+        rule=order.rule,
+        content_sha256=source.sha256,
+        done_at=time.time(),
+    )
 
 
 def _repeat(order: Order, source: Source, twin: Twin, ledger: Ledger, *, mark: str) -> Done | None:

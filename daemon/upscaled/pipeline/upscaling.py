@@ -18,6 +18,10 @@ class Upscaling:
     upscaler: Upscaler
     recipe: Recipe
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(getattr(self.upscaler, "notes", ()))
+
     def plan(self, width_px: int, height_px: int) -> SizePlan:
         """What becomes of a picture of this size; asked before any work.
 

@@ -49,7 +49,7 @@ def _rule(rule: "RuleSettings", views: list[InboxView]) -> dict[str, Any]:
     return {
         "name": rule.name,
         "enabled": rule.enabled,
-        "model": rule.recipe.model,
+        "model": rule.recipe.model or "none",
         "output": printable(str(rule.delivery.folder)),
         "inboxes": [
             {

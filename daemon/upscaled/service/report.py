@@ -130,6 +130,7 @@ def _job(job: JobView) -> dict[str, Any]:
         "hint": job.hint,
         "notes": list(job.notes),
         "timings": job.timings,
+        "figures": dict(job.figures),
         "duplicate_of": job.duplicate_of,
         "queued_at": job.queued_at,
         "claimed_at": job.claimed_at,

@@ -208,7 +208,7 @@ class Supervisor:
             learned=self.store.learned(),
         )
         worker = self._start_worker(begin, self._events.put)
-        for warm in dict.fromkeys(Warm(r.recipe.model) for r in self.active):
+        for warm in dict.fromkeys(Warm(name) for r in self.active for name in r.recipe.models):
             worker.send(warm)
         return worker
 

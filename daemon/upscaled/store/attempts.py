@@ -3,7 +3,7 @@
 import os
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import assert_never
@@ -232,18 +232,22 @@ class Attempts(Session):
         return JobState.WAITING
 
     def _finish(self, job_id: int, done: Done, now: float) -> None:
+        # A stage is called as its user likes; `decode_s` and the like are ours.
+        stages = {f"stage {name}": seconds for name, seconds in done.stages_s.items()}
+        timings = {**asdict(done.timings), **stages}
         self._conn.execute(
             f"UPDATE job SET {_SET_RESULT}, state = 'done', owner = NULL, suspect = 0, "
             "finished_at = ?, content_sha256 = ?, "
             "duplicate_of = (SELECT id FROM job WHERE id = ?), notes = ?, timings = ?, "
-            "source_pending = 1, reason = NULL, hint = NULL WHERE id = ?",
+            "figures = ?, source_pending = 1, reason = NULL, hint = NULL WHERE id = ?",
             (
                 *result_columns(done.result),
                 now,
                 done.content_sha256,
                 done.duplicate_of,
                 plain.dumps([plain.printable(note) for note in done.notes]),
-                plain.dumps(done.timings),
+                plain.dumps(timings),
+                plain.dumps(done.figures),
                 job_id,
             ),
         )

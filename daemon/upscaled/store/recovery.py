@@ -1,7 +1,7 @@
 """What a daemon finds when it starts: orphans, and sources that were still to be touched."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from upscaled import plain
@@ -39,7 +39,7 @@ _IS_WANTED = """EXISTS (SELECT 1 FROM job o WHERE o.path = j.path AND o.rule <> 
 """Another rule (`also:`) still has to read the same file."""
 
 _DISPOSAL = (
-    f"SELECT j.id, state, path, relative, delivery, {FINGERPRINT} "
+    f"SELECT j.id, state, path, relative, delivery, output, {FINGERPRINT} "
     "FROM job j JOIN recipe r ON r.id = recipe_id"
 )
 
@@ -119,6 +119,14 @@ def _disposal(row: Row) -> Disposal:
         JobState(row[1]),
         Path(os.fsdecode(row[2])),
         Path(os.fsdecode(row[3])),
-        fingerprint(row[5:]),
-        plain.loads(row[4], Delivery),
+        fingerprint(row[6:]),
+        _with_review(plain.loads(row[4], Delivery), row[5]),
     )
+
+
+def _with_review(delivery: Delivery, output: bytes | None) -> Delivery:
+    """What lies to be looked at is no success yet: its source stays."""
+    folder = delivery.check.review_folder if delivery.check else None
+    if output is None or folder is None or not Path(os.fsdecode(output)).is_relative_to(folder):
+        return delivery
+    return replace(delivery, on_success="keep")

@@ -142,6 +142,12 @@ def duplicates_are_found(db: Database) -> None:
     )
 
 
+@migrations()
+def figures(db: Database) -> None:
+    """Of quality checks."""
+    db.conn.execute("ALTER TABLE job ADD COLUMN figures TEXT NOT NULL DEFAULT '{}'")
+
+
 def _statements(script: str) -> Iterator[str]:
     """Split by hand: `executescript` would commit the migration's transaction."""
     for statement in script.split(";\n"):

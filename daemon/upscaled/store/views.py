@@ -51,6 +51,7 @@ class JobView(NamedTuple):
     finished_at: float | None
     not_before: float
     priority: int = 0
+    figures: Mapping[str, float] = MappingProxyType({})
 
 
 class PauseView(NamedTuple):
@@ -73,7 +74,8 @@ class Overview(NamedTuple):
 
 _JOB = (
     "SELECT id, rule, state, path, output, attempts, width_px, height_px, reason, hint, notes, "
-    "timings, duplicate_of, queued_at, claimed_at, finished_at, not_before, priority FROM job "
+    "timings, duplicate_of, queued_at, claimed_at, finished_at, not_before, priority, "
+    "figures FROM job "
 )
 _RUNNING = "WHERE state = 'running' ORDER BY id"
 _WAITING = "WHERE state = 'waiting' AND rule = ? AND suspect = ? ORDER BY priority DESC, id LIMIT ?"
@@ -201,6 +203,7 @@ def _job(row: tuple[Any, ...]) -> JobView:
         named["output"] = Path(os.fsdecode(named["output"]))
     named["notes"] = tuple(json.loads(named["notes"]))
     named["timings"] = json.loads(named["timings"])
+    named["figures"] = json.loads(named["figures"])
     return JobView(**named)
 
 

@@ -9,11 +9,13 @@ import time
 from collections.abc import Callable
 from functools import partial
 from queue import Queue, SimpleQueue
+from typing import TYPE_CHECKING
 
 from upscaled.errors import DeviceLost, ExitCode, UpscaledError
 from upscaled.job import Done, Interrupted, Order, Outcome, Recipe, Result, Traits, Twin
 from upscaled.pipeline import run
 from upscaled.pipeline.outcome import outcome_of
+from upscaled.pipeline.stage import Upscaler
 from upscaled.plain import printable
 from upscaled.worker.messages import (
     Announced,
@@ -29,6 +31,9 @@ from upscaled.worker.messages import (
     Warm,
 )
 from upscaled.worker.residents import Residents
+
+if TYPE_CHECKING:
+    from upscaled.engine.upscaler import TorchUpscaler
 
 _log = logging.getLogger(__name__)
 _PROGRESS_EVERY_S = 0.2
@@ -150,16 +155,22 @@ class Lanes:
             now = time.monotonic()
             if done == total or now - said >= _PROGRESS_EVERY_S:
                 said = now
-                self._say(order, "upscale", done, total, result_px)
+                self._say(order, opened.side.current or "upscale", done, total, result_px)
 
         self._say(order, "load", 0, 1)
-        upscaler = self._residents.get(order.recipe)
+        networks: list[TorchUpscaler] = []
+
+        def loaded(recipe: Recipe) -> Upscaler:
+            networks.append(self._residents.get(recipe))
+            return networks[-1]
+
+        opened = run.open_stage(order, loaded)
         picture = prepared.picture
-        result_px = picture.width_px * picture.height_px * upscaler.scale**2
-        upscaled = run.upscale(
-            prepared, upscaler, progress=progress, cancelled=self.stopping.is_set
-        )
-        self._residents.report_learned(upscaler)
+        plan = opened.stage.plan(picture.width_px, picture.height_px)
+        result_px = plan.width_px * plan.height_px
+        upscaled = run.work(prepared, opened, progress=progress, cancelled=self.stopping.is_set)
+        for network in networks:
+            self._residents.report_learned(network)
         self._upscaled.put(upscaled)
 
     def _deliver(self, upscaled: run.Upscaled) -> None:

@@ -35,8 +35,8 @@ class Oneshot:
             prepared = run.prepare(order, ledger, mark=self._mark)
             if isinstance(prepared, Done):
                 return prepared
-            upscaler = self._residents.get(order.recipe)
-            upscaled = run.upscale(prepared, upscaler, progress=progress, cancelled=_never)
+            opened = run.open_stage(order, self._residents.get)
+            upscaled = run.work(prepared, opened, progress=progress, cancelled=_never)
             return run.deliver(upscaled, ledger, mark=self._mark)
         except OSError as error:
             raise EnvironmentTrouble(

@@ -17,8 +17,8 @@ from upscaled.worker.messages import Access, Begin, Fetching, FromWorker, Learne
 if TYPE_CHECKING:
     from upscaled.engine.upscaler import TorchUpscaler
 
-_MOST_RESIDENT = 2
-"""One rule's model, and the next one's while rules take turns."""
+_MOST_RESIDENT = 3
+"""One rule's models (a workflow may have two), and the next one's while rules take turns."""
 
 
 class Residents:

@@ -20,7 +20,8 @@ _TRUE = {"1", "on", "yes", "true"}
 
 
 def names(settings: Settings) -> list[str]:
-    return list(dict.fromkeys(rule.recipe.model for rule in settings.rules if rule.enabled))
+    enabled = [rule for rule in settings.rules if rule.enabled]
+    return list(dict.fromkeys(name for rule in enabled for name in rule.recipe.models))
 
 
 def check_models(settings: Settings, dirs: Dirs) -> Iterator[Finding]:

@@ -127,7 +127,9 @@ def _start_probe(settings: Settings | None, dirs: Dirs, start: Callable[..., Any
     if settings is not None:
         device = settings.device if isinstance(settings.device, str) else settings.device[0]
         precision = settings.precision
-        ref = next((rule.recipe.model for rule in settings.rules if rule.enabled), ref)
+        ref = next(
+            (r.recipe.models[0] for r in settings.rules if r.enabled and r.recipe.models), ref
+        )
     try:
         file = Library(dirs.models).locate(ref)
     except UpscaledError:

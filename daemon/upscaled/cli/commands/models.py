@@ -94,7 +94,7 @@ def pull_command(
       upscaled models pull huggingface:ai-forever/Real-ESRGAN:RealESRGAN_x2.pth
     """
     settings = load_settings(config)
-    named = dict.fromkeys(rule.recipe.model for rule in settings.rules)
+    named = dict.fromkeys(name for rule in settings.rules for name in rule.recipe.models)
     if everything:
         model += tuple(known.name for known in CATALOGUE)
     for ref in dict.fromkeys(model) or named:

@@ -42,6 +42,8 @@ def show_command(job_id: int, config: tuple[Path, ...], *, as_json: bool) -> Non
         click.echo(f"{'note':>12}  {log.escape(note)}")
     for part, seconds in report["timings"].items():
         click.echo(f"{part.removesuffix('_s'):>12}  {seconds:.2f} s")
+    for name, figure in report["figures"].items():
+        click.echo(f"{name:>12}  {figure:g}")
     for entry in report["history"]:
         at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry["at"]))
         detail = f": {log.escape(entry['detail'])}" if entry["detail"] else ""

@@ -81,7 +81,7 @@ def _introduce(settings: Settings, dirs: Dirs) -> None:
             for root in rule.roots:
                 _say(f"    drop images into  {root}")
             _say(f"    results appear in {rule.delivery.folder}")
-            _say(f"    with the model    {rule.recipe.model}")
+            _say(f"    with the model    {', '.join(rule.recipe.models) or 'none'}")
     for notice in settings.notices:
         _say(f"  note: {notice}")
     _say(f"  models are kept in  {dirs.models}{_fetched(settings, dirs)}")
