@@ -19,6 +19,8 @@ _PLACES = frozenset({273, 288, 324, 519, 520, 521})
 _DIRECTORIES = frozenset({330, 34665, 34853, 40965})
 """Tags whose values are places of more directories: SubIFDs, EXIF, GPS, interoperability."""
 _MOST_DIRECTORIES = 100_000
+_MOST_ENTRIES = 2_000_000
+"""Of all directories: they may lie over each other in a file that was made to cost time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,11 @@ class _Entry:
 def survey(content: bytes) -> tuple[list[tuple[int, int]], int]:
     """Width and height of each page as it is stored, and how many reduced copies there are."""
     layout = _layout(content)
-    sizes, left_out = [], 0
-    for at, _ in _directories(content, layout):
+    sizes, left_out, entries = [], 0, 0
+    for at, next_at in _directories(content, layout):
+        entries += (next_at - at) // 12
+        if entries > _MOST_ENTRIES:
+            raise ImageTooLarge(f"a TIFF of more than {_MOST_ENTRIES:,} tags")
         tags = _shorts(content, layout, at)
         if tags.get(_KIND_OF_PAGE, 0) & _REDUCED_OR_MASK:
             left_out += 1
@@ -110,7 +115,7 @@ class PageWriter:
             )
         moved = bytearray(page)
         (first,) = struct.unpack_from(layout.place, page, layout.first_at)
-        _move(page, moved, layout, first, base)
+        _move(page, moved, layout, first, base=base, seen=set())
         self._stream.write(moved)
         if self._link_at is not None:
             self._stream.seek(self._link_at)
@@ -158,8 +163,13 @@ def _shorts(content: bytes, layout: _Layout, at: int) -> dict[int, int]:
     return found
 
 
-def _move(page: bytes, moved: bytearray, layout: _Layout, at: int, base: int) -> None:
-    """Add `base` to every place that the directory names."""
+def _move(
+    page: bytes, moved: bytearray, layout: _Layout, at: int, *, base: int, seen: set[int]
+) -> None:
+    """Add `base` to every place that the directory names, and to those of directories below it."""
+    if at in seen:
+        return
+    seen.add(at)
     for entry in _entries(page, layout, at):
         value_at = entry.value_at
         if not entry.is_local:
@@ -176,7 +186,7 @@ def _move(page: bytes, moved: bytearray, layout: _Layout, at: int, base: int) ->
             struct.pack_into(f"{layout.endian}{entry.values}{form}", moved, value_at, *new)
         if entry.tag in _DIRECTORIES:
             for place in places:
-                _move(page, moved, layout, place, base)
+                _move(page, moved, layout, place, base=base, seen=seen)
 
 
 def _widen(moved: bytearray, layout: _Layout, entry: _Entry, places: list[int], base: int) -> None:
