@@ -67,7 +67,7 @@ def test_places_of_16_bits_are_widened_where_they_move(height: int) -> None:
 
 def test_directories_below_a_page_move_with_it(make: Make) -> None:
     exif = Image.Exif()
-    exif[_EXIF] = {_EXPOSURE: 0.125}
+    exif._ifds[_EXIF] = {_EXPOSURE: 0.125}
     files = [make.file(make.pixels(), "TIFF", exif=exif, dpi=(90 + n, 90)) for n in range(3)]
     both = joined(*files)
     assert survey(both) == ([(20, 12)] * 3, 0)
