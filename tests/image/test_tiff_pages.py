@@ -13,7 +13,7 @@ from upscaled.image import tiff_pages
 from upscaled.image.tiff_pages import PageWriter, pages, survey
 
 Make = Any
-_EXIF, _EXPOSURE = 0x8769, 0x829A
+_EXIF, _EXPOSURE, _GPS = 0x8769, 0x829A, 0x8825
 
 
 def joined(*files: bytes) -> bytes:
@@ -67,14 +67,18 @@ def test_places_of_16_bits_are_widened_where_they_move(height: int) -> None:
 
 def test_directories_below_a_page_move_with_it(make: Make) -> None:
     exif = Image.Exif()
-    exif._ifds[_EXIF] = {_EXPOSURE: 0.125}
-    files = [make.file(make.pixels(), "TIFF", exif=exif, dpi=(90 + n, 90)) for n in range(3)]
+    exif.get_ifd(_EXIF)[_EXPOSURE] = 0.125
+    exif.get_ifd(_GPS)[2] = (52.0, 31.0, 12.0)
+    # As bytes: Pillow leaves out of a TIFF the directories below a block that was made in memory.
+    block = exif.tobytes()
+    files = [make.file(make.pixels(), "TIFF", exif=block, dpi=(90 + n, 90)) for n in range(3)]
     both = joined(*files)
     assert survey(both) == ([(20, 12)] * 3, 0)
     for number, page in enumerate(pages(both)):
         with Image.open(io.BytesIO(page)) as image, Image.open(io.BytesIO(files[number])) as one:
             assert image.n_frames == 1
             assert image.getexif().get_ifd(_EXIF)[_EXPOSURE] == 0.125
+            assert image.getexif().get_ifd(_GPS)[2] == (52.0, 31.0, 12.0)
             assert image.info["dpi"] == (90 + number, 90)
             assert np.array_equal(np.array(image), np.array(one))
 
