@@ -8,8 +8,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "daemon" / "upscaled"
 LAYERS = [
-    {"", "errors", "clock", "dirs", "job", "text"},
-    {"log", "plain"},
+    {"", "errors", "clock", "dirs", "job", "mounts", "text"},
+    {"log", "plain", "footing"},
     {"config"},
     {"watch", "store", "image", "engine", "models", "output", "control", "rules", "systemd"},
     {"pipeline"},

@@ -29,6 +29,7 @@
     │  ├─ SourceVanished               1
     │  ├─ OutputExists                 1
     │  └─ EnvironmentTrouble          75
+    │     └─ DiskMissing              75
     └─ Interrupted                   130
 
 Only the command line turns these into text and exit codes; everything below raises them.
@@ -191,6 +192,10 @@ class EnvironmentTrouble(JobError):
     """The machine stands in the way (disk, permission, mount), not the image."""
 
     exit_code = ExitCode.TEMPFAIL
+
+
+class DiskMissing(EnvironmentTrouble):
+    """The disk that a folder lies on is not mounted."""
 
 
 class Interrupted(UpscaledError):

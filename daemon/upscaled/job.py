@@ -34,6 +34,17 @@ class Fingerprint:
 
 
 @dataclass(frozen=True, slots=True)
+class Footing:
+    """What a folder was found to lie on, so that its disk is missed when it is gone."""
+
+    mount: Path
+    """Where its file system is mounted."""
+    device: int
+    inode: int
+    """Both of the folder itself."""
+
+
+@dataclass(frozen=True, slots=True)
 class Arrival:
     """A settled file in an inbox.
 
@@ -209,6 +220,8 @@ class Delivery:
     failure_folder: Path | None = None
     extras: tuple[Extra, ...] = ()
     check: Check | None = None
+    require_mount: bool | None = None
+    """Whether `folder` has to lie on a disk of its own; None: on the one it was seen on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +240,14 @@ class Order:
     attempt: int = 1
     probe: bool = False
     """The rule has conditions on the picture: its header is described before any work."""
+    inbox_footing: Footing | None = None
+    """What the inbox lay on; None: nobody has looked yet."""
+    output_footing: Footing | None = None
+
+    @property
+    def inbox(self) -> Path:
+        """The inbox's root, as the rule names it."""
+        return self.source.parents[len(self.relative.parts)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,8 @@ def test_everything_that_a_rule_can_say(load: Load, tmp_path: Path) -> None:
               format: jpg
               quality: 80
               collision: replace
+              require_mount: false
+            require_mount: true
             on_success: {move: done}
             on_failure: {move: ~/failed}
             settle: 500ms
@@ -82,9 +84,26 @@ def test_everything_that_a_rule_can_say(load: Load, tmp_path: Path) -> None:
         tmp_path / "done",
         "move",
         Path("/home/me/failed"),
+        require_mount=False,
     )
+    assert rule.require_mount is True
     assert (rule.settle_s, rule.rescan_s, rule.poll_s, rule.timeout_s) == (0.5, 5400, 15, 120)
     assert (rule.priority, rule.max_attempts) == (-5, 7)
+
+
+@pytest.mark.parametrize("written", ["", "require_mount: auto,"])
+def test_a_disk_is_waited_for_where_it_was_seen_unless_something_else_is_said(
+    load: Load, written: str
+) -> None:
+    (rule,) = load(f"rules: {{a: {{watch: in, {written} output: {{folder: out}}}}}}").rules
+    assert rule.require_mount is None
+    assert rule.delivery.require_mount is None
+
+
+@pytest.mark.parametrize("written", ["yess", "'true'", "1", "[]"])
+def test_a_demand_for_a_disk_is_one_of_three(load: Load, written: str) -> None:
+    with pytest.raises(ConfigProblems, match="auto or true or false"):
+        load(f"rules: {{a: {{watch: in, output: out, require_mount: {written}}}}}")
 
 
 @pytest.mark.parametrize("written", ["keep", "delete", "trash"])

@@ -199,6 +199,8 @@ class Disk:
             if id(found) in touched:
                 _rename(change, "safe")
                 self.pending.remove(change)
+        # A name that came and went before this sync is not there after it.
+        found.safe = dict(found.now)
 
     def write_out(self, keep: Callable[[], bool]) -> None:
         """Make `root` what the power cut left. `keep` decides over each thing not synced."""

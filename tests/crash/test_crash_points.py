@@ -60,11 +60,11 @@ class Sweep:
         stage.drop(NAME)
         return stage
 
-    def kill(self, call: str, stride: int = 1) -> None:
-        """At each call of this kind, or at each `stride`-th."""
+    def kill(self, call: str, stride: int = 1, also: Sequence[str] = ()) -> None:
+        """At each call of this kind, or at each `stride`-th; `also`: what else strace does."""
         for n in range(1, MOST_POINTS, stride):
             stage = self.stage()
-            killed = stage.run(*inject(call, f"signal=KILL:when={n}"))
+            killed = stage.run(*inject(call, f"signal=KILL:when={n}"), *also)
             if killed == 0:
                 return
             assert killed == -9, (call, n, stage.log)
@@ -128,8 +128,8 @@ def make_sweep(tmp_path: Path, zygote: Zygote) -> Iterator[MakeSweep]:
         ("move far", CALLS),
         # What comes before is the same for all; the calls that end a source are not.
         ("keep", ("rename", "renameat2", "mkdir")),
-        ("delete", ("unlink",)),
-        ("move", ("renameat2",)),
+        ("delete", ("rename", "unlink")),
+        ("move", ("rename", "renameat2")),
         ("trash", ("rename", "mkdir", "write")),
     ],
 )
@@ -143,6 +143,23 @@ def test_a_kill_at_any_call_leaves_nothing_lost_doubled_or_half_written(
 
     headline(f"{sweep.points} crash points: 0 lost, 0 duplicated, 0 half-written")
     assert sweep.points
+
+
+@pytest.mark.parametrize("on_success", ["move", "move far"])
+def test_a_kill_where_no_rename_spares_what_is_there_leaves_no_empty_file(
+    make_sweep: MakeSweep, on_success: str
+) -> None:
+    """As on some FUSE file systems, which know neither hard links."""
+    sweep = make_sweep(on_success)
+    lacks = []
+    for call, error in {"renameat2": "EINVAL", "link": "EPERM", "linkat": "EPERM"}.items():
+        lacks += ["-e", f"inject=?{call}:error={error}"]
+    every = ("-e", "trace=?rename,?renameat2,?link,?linkat,?unlink", *lacks)
+
+    sweep.kill("rename", also=every)
+    sweep.kill("unlink", also=every)
+
+    assert sweep.points > 4
 
 
 def test_a_kill_between_the_pages_of_the_database_costs_nothing(make_sweep: MakeSweep) -> None:

@@ -212,3 +212,43 @@ def test_too_few_open_files_hold_the_work_up_and_cost_nothing(cheap: CheapDaemon
 
     cheap.wait_until(lambda: cheap.counts()["done"] == FILES, "all are done")
     assert attempts(cheap) == {"photos": [1] * FILES}
+
+
+def test_while_its_disks_are_not_mounted_a_rule_waits_and_nothing_is_written_beneath(
+    cheap: CheapDaemon, namespace: Namespace
+) -> None:
+    disk = {"in": cheap.folder / "disk-in", "out": cheap.folder / "disk-out"}
+    points = {"in": cheap.inbox / "nas", "out": cheap.outbox / "nas"}
+    for name, folder in disk.items():
+        folder.mkdir()
+        points[name].mkdir()
+        namespace.do("mount", "--bind", folder, points[name])
+    # `points` as seen from here are what lies beneath: the mounts are the namespace's.
+    cheap.configure({"photos": {"watch": str(points["in"]), "output": str(points["out"] / "deep")}})
+    cheap.start()
+    write_image(disk["in"] / "a.png", 1)
+    cheap.wait_until(lambda: cheap.counts()["done"] == 1, "the first is done")
+    assert cheap.results(disk["out"]) == ["deep/a_4x.png"]
+
+    namespace.do("umount", points["out"])
+    # What it lay on is known over a restart, too.
+    cheap.kill_supervisor()
+    cheap.start()
+    write_image(disk["in"] / "b.png", 2)
+    cheap.wait_until(says(cheap, str(points["out"]), "not mounted"), "it misses the output's disk")
+    namespace.do("umount", points["in"])
+    cheap.wait_until(says(cheap, "inbox", "not mounted"), "it misses the inbox's disk")
+    assert list(points["out"].iterdir()) == []
+    namespace.do("mount", "--bind", disk["out"], points["out"])
+    cheap.call("resume", "photos")
+    cheap.wait_until(
+        says(cheap, "rule photos waits", str(points["in"]), "not mounted"),
+        "it waits for its source",
+    )
+    namespace.do("mount", "--bind", disk["in"], points["in"])
+    cheap.call("resume", "photos")
+
+    cheap.wait_until(lambda: cheap.counts() == {"done": 2}, "both are done, and none cancelled")
+    assert attempts(cheap) == {"photos": [1, 1]}
+    assert cheap.results(disk["out"]) == ["deep/a_4x.png", "deep/b_4x.png"]
+    assert list(points["out"].iterdir()) == []

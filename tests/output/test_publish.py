@@ -110,6 +110,25 @@ def test_fail_refuses_with_what_to_do_and_leaves_nothing(folder: Path) -> None:
     assert (folder / "a.png").read_bytes() == b"not ours"
 
 
+@pytest.mark.parametrize("content", [b"", b"not ours"])
+def test_a_name_that_is_taken_is_never_announced(folder: Path, content: bytes) -> None:
+    """What stands at an announced name after a crash is taken for ours."""
+    folder.mkdir()
+    (folder / "a.png").write_bytes(content)
+    announced: list[Path] = []
+    with pytest.raises(OutputExists):
+        put(folder, "fail", announce=lambda path, _: announced.append(path))
+    assert announced == []
+
+
+def test_folders_are_made_below_the_output_but_not_itself(folder: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        put(folder / "sub" / "deep", within=folder)
+    assert not folder.exists()
+    folder.mkdir()
+    assert put(folder / "sub" / "deep", within=folder).path.exists()
+
+
 def test_fail_takes_its_own_bytes_as_published(folder: Path) -> None:
     assert put(folder, "fail") == put(folder, "fail")
 

@@ -2,12 +2,15 @@
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from upscaled.job import Delivery, Fingerprint, JobState
+from upscaled.errors import DiskMissing
+from upscaled.footing import look
+from upscaled.job import Delivery, Fingerprint, Footing, JobState
 from upscaled.output import durable
 from upscaled.output.source import dispose, fingerprint
 
@@ -109,6 +112,163 @@ def test_a_name_of_255_bytes_that_is_taken_gets_a_number_that_fits(tmp_path: Pat
     assert (tmp_path / "old" / "sub" / f"{'x' * 249}-2.png").read_bytes() == b"an image"
 
 
+# Between the last look and the deed
+
+
+def private(source: Path) -> Path:
+    return source.with_name(".mark.upscaled.source")
+
+
+@pytest.fixture
+def at_the_last_moment(monkeypatch: pytest.MonkeyPatch, source: Path) -> Callable[..., None]:
+    """`at_the_last_moment(do)`: `do` happens between the check of the source and its taking."""
+
+    def arrange(do: Callable[[], object]) -> None:
+        real = Path.rename
+
+        def rename(path: Path, target: Path) -> Path:
+            if path == source:
+                do()
+            return real(path, target)
+
+        monkeypatch.setattr(Path, "rename", rename)
+
+    return arrange
+
+
+@pytest.mark.parametrize("wish", ["delete", "move"])
+def test_a_new_file_that_takes_its_name_at_the_last_moment_is_left_alone(
+    source: Path, tmp_path: Path, at_the_last_moment: Callable[..., None], wish: str
+) -> None:
+    new = tmp_path / "new.png"
+    new.write_bytes(b"new image")
+    at_the_last_moment(lambda: new.replace(source))
+    note = act(source, on_success=wish, success_folder=tmp_path / "old")
+    assert note == "changed since; left where it is"
+    assert source.read_bytes() == b"new image"
+    assert [path.name for path in source.parent.iterdir()] == ["a.png"]
+
+
+@pytest.mark.parametrize("wish", ["delete", "move"])
+def test_a_file_that_goes_at_the_last_moment_is_gone(
+    source: Path, tmp_path: Path, at_the_last_moment: Callable[..., None], wish: str
+) -> None:
+    at_the_last_moment(source.unlink)
+    act(source, on_success=wish, success_folder=tmp_path / "old")
+    assert list(source.parent.iterdir()) == []
+
+
+def test_where_both_are_new_each_keeps_a_name(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = fingerprint(source)
+    real = fingerprint
+
+    def seen_too_late(path: Path) -> Fingerprint | None:
+        if path == private(source) and path.exists():
+            source.write_bytes(b"newest")
+            path.write_bytes(b"newer")
+        return real(path)
+
+    monkeypatch.setattr("upscaled.output.source.fingerprint", seen_too_late)
+    act(source, expected=expected, on_success="delete")
+    kept = {path.name: path.read_bytes() for path in source.parent.iterdir()}
+    assert kept == {"a.png": b"newest", "a-2.png": b"newer"}
+
+
+@pytest.mark.parametrize("wish", ["delete", "move"])
+@pytest.mark.parametrize("new", [True, False])
+def test_one_that_was_taken_by_a_run_that_was_cut_off_is_finished(
+    source: Path, tmp_path: Path, wish: str, new: bool
+) -> None:
+    expected = fingerprint(source)
+    source.rename(private(source))
+    if new:
+        source.write_bytes(b"new image")
+    act(source, expected=expected, on_success=wish, success_folder=tmp_path / "old")
+    assert not private(source).exists()
+    assert source.exists() == new
+    if wish == "move":
+        assert (tmp_path / "old" / "sub" / "a.png").read_bytes() == b"an image"
+
+
+def test_one_that_was_taken_and_is_another_file_is_put_back(source: Path) -> None:
+    expected = fingerprint(source)
+    source.rename(private(source))
+    private(source).write_bytes(b"somebody had it open")
+    assert act(source, expected=expected, on_success="delete") == "changed since; left where it is"
+    assert source.read_bytes() == b"somebody had it open"
+
+
+def test_a_name_of_255_bytes_is_taken_too(tmp_path: Path) -> None:
+    source = tmp_path / ("x" * 251 + ".png")
+    source.write_bytes(b"an image")
+    assert act(source, on_success="delete") == "deleted"
+
+
+def test_a_claim_of_a_move_that_was_cut_off_is_filled(source: Path, tmp_path: Path) -> None:
+    expected = fingerprint(source)
+    source.rename(private(source))
+    (tmp_path / "old" / "sub").mkdir(parents=True)
+    (tmp_path / "old" / "sub" / "a.png").write_bytes(b"")
+    act(source, expected=expected, on_success="move", success_folder=tmp_path / "old")
+    assert [p.name for p in (tmp_path / "old" / "sub").iterdir()] == ["a.png"]
+    assert (tmp_path / "old" / "sub" / "a.png").read_bytes() == b"an image"
+
+
+def test_an_empty_file_of_somebody_else_is_never_written_over(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "old" / "sub").mkdir(parents=True)
+    (tmp_path / "old" / "sub" / "a.png").write_bytes(b"")
+    act(source, on_success="move", success_folder=tmp_path / "old")
+    assert (tmp_path / "old" / "sub" / "a.png").read_bytes() == b""
+    assert (tmp_path / "old" / "sub" / "a-2.png").read_bytes() == b"an image"
+
+
+def test_a_folder_that_leads_back_into_the_inbox_is_refused(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "old").symlink_to(source.parent.parent)
+    with pytest.raises(OSError, match="onto itself"):
+        act(source, on_success="move", success_folder=tmp_path / "old")
+    assert [path.name for path in source.parent.iterdir()] == ["a.png"]
+
+
+# Where the disk is gone
+
+
+def test_a_source_whose_disk_is_gone_is_not_taken_for_gone(tmp_path: Path) -> None:
+    inbox = tmp_path / "disk" / "inbox"
+    expected = Fingerprint(1, 2, 3, 4)
+    before = Footing(tmp_path / "disk", 1, 2)
+    with pytest.raises(DiskMissing):
+        dispose(
+            inbox / "sub" / "a.png",
+            Path("sub"),
+            expected,
+            Delivery(tmp_path, on_success="delete"),
+            DONE,
+            mark="mark",
+            footing_of={inbox: before}.get,
+        )
+
+
+def test_nothing_is_moved_beneath_the_place_of_a_disk_that_is_gone(
+    source: Path, tmp_path: Path
+) -> None:
+    old = tmp_path / "disk" / "old"
+    found: dict[Path, Footing] = {}
+    expected = fingerprint(source)
+    assert expected
+    delivery = Delivery(tmp_path, on_success="move", success_folder=old)
+    words: Any = {"mark": "mark", "found": found.__setitem__}
+    before = Footing(tmp_path / "disk", 1, 2)
+    with pytest.raises(DiskMissing):
+        dispose(
+            source, Path("sub"), expected, delivery, DONE, footing_of={old: before}.get, **words
+        )
+    assert not old.exists()
+    dispose(source, Path("sub"), expected, delivery, DONE, **words)
+    assert found == {old: look(old, None, required=None)}
+
+
 # To another file system
 
 
@@ -150,11 +310,12 @@ def test_a_source_that_grows_while_it_is_copied_stays(
 
     def write(path: Path, chunks: Any) -> None:
         real(path, chunks)
-        with source.open("ab") as stream:
-            stream.write(b" and more")
+        writer.write(b" and more")
+        writer.flush()
 
     monkeypatch.setattr(durable, "write", write)
-    note = act(source, on_success="move", success_folder=elsewhere)
+    with source.open("ab") as writer:
+        note = act(source, on_success="move", success_folder=elsewhere)
     assert note == "changed since; left where it is"
     assert source.read_bytes() == b"an image and more"
     assert list((elsewhere / "sub").iterdir()) == []

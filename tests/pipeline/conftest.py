@@ -10,7 +10,7 @@ from PIL import Image
 
 from fakes import NearestUpscaler
 from made import order
-from upscaled.job import Done, Order, Result, Traits, Twin
+from upscaled.job import Done, Footing, Order, Result, Traits, Twin
 from upscaled.pipeline import run
 
 
@@ -21,6 +21,7 @@ class ListLedger:
     twin: Twin | None = None
     refusal: str | None = None
     told: list[tuple[Any, ...]] = field(default_factory=list)
+    found_footings: dict[Path, Footing] = field(default_factory=dict)
 
     def describe(self, job_id: int, traits: Traits) -> str | None:
         self.told.append(("describe", job_id, traits))
@@ -32,6 +33,9 @@ class ListLedger:
 
     def announce(self, job_id: int, result: Result) -> None:
         self.told.append(("announce", job_id, result))
+
+    def found(self, folder: Path, footing: Footing) -> None:
+        self.found_footings[folder] = footing
 
 
 class Job:

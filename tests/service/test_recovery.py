@@ -10,6 +10,7 @@ from conftest import Eventually
 from made import NOW, RECIPE
 from upscaled.job import Arrival, Delivery, Fingerprint, Order, Result
 from upscaled.output import durable
+from upscaled.service.mailbox import Seen
 from upscaled.service.recovery import recover, run_mark, sweep_in_background
 from upscaled.store.jobs import Store
 
@@ -70,6 +71,29 @@ def test_a_job_whose_result_does_not_stand_waits_again(wreck: Wreck, there: str)
     assert ready.suspect
 
 
+def temporary(wreck: Wreck, path: Path) -> Path:
+    return durable.temporary(path, f"{run_mark(wreck.store)}-{wreck.order.job_id}")
+
+
+def test_a_name_that_was_only_claimed_gets_its_file(wreck: Wreck) -> None:
+    """On file systems without a rename that spares what is there."""
+    path = wreck.announced()
+    path.write_bytes(b"")
+    temporary(wreck, path).write_bytes(CONTENT)
+    assert wreck.recover() == "done"
+    assert [(p.name, p.read_bytes()) for p in wreck.outbox.iterdir()] == [(path.name, CONTENT)]
+
+
+@pytest.mark.parametrize("part", [None, b"half"])
+def test_a_claim_without_its_file_goes(wreck: Wreck, part: bytes | None) -> None:
+    path = wreck.announced()
+    path.write_bytes(b"")
+    if part is not None:
+        temporary(wreck, path).write_bytes(part)
+    assert wreck.recover() == "waiting"
+    assert list(wreck.outbox.iterdir()) == []
+
+
 def test_a_job_that_announced_nothing_waits_again(wreck: Wreck) -> None:
     assert wreck.recover() == "waiting"
 
@@ -97,8 +121,16 @@ def test_half_written_files_of_earlier_runs_are_swept_and_no_others(
     theirs = durable.temporary(wreck.outbox / "x", "0badf00d-1")
     for path in (earlier, ours, theirs):
         path.write_bytes(b"half")
-    sweep_in_background([wreck.outbox, wreck.outbox / "none"], wreck.store.store_id, mark)
+    seen: list[Seen] = []
+    sweep_in_background(
+        [wreck.outbox, wreck.outbox / "none"],
+        wreck.store.store_id,
+        mark,
+        footing_of=lambda _: None,
+        deliver=seen.append,
+    )
     eventually(lambda: not earlier.exists())
+    assert [event.folder for event in seen] == [wreck.outbox]
     assert (ours.exists(), theirs.exists()) == (True, True)
 
 

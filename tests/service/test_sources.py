@@ -11,7 +11,7 @@ from conftest import Eventually
 from fakes import FakeClock
 from upscaled.job import Arrival, Delivery, Failed, Fingerprint, JobState, Recipe
 from upscaled.output.source import fingerprint
-from upscaled.service.mailbox import Disposed
+from upscaled.service.mailbox import Disposed, Seen
 from upscaled.service.sources import Disposer, Sources
 from upscaled.store.jobs import Disposal, Store
 
@@ -140,18 +140,22 @@ def test_the_thread_moves_what_it_is_given_and_survives_what_it_cannot_move(
 ) -> None:
     scene.sources.settle()
     (pending,) = scene.submitted
-    heard: list[Disposed] = []
-    disposer = Disposer("mark", heard.append)
+    events: list[Disposed | Seen] = []
+    disposer = Disposer("mark", events.append)
     nowhere = tmp_path / "a file"
     nowhere.write_bytes(b"")
 
     disposer.submit(replace(pending, delivery=replace(scene.delivery, failure_folder=nowhere)))
     disposer.submit(pending)
-    eventually(lambda: len(heard) == 2)
+    eventually(lambda: len(events) == 3)
+    heard = [event for event in events if isinstance(event, Disposed)]
 
     assert heard[0].trouble is not None
     assert heard[0].trouble.startswith(f"cannot move or delete {scene.source}")
     assert heard[1] == Disposed(pending.job_id, f"moved to {tmp_path / 'failed' / 'photo.png'}")
+    (seen,) = set(events) - set(heard)
+    assert isinstance(seen, Seen)
+    assert seen.folder == tmp_path / "failed"
     assert disposer.is_alive
     disposer.stop(5.0)
     assert not disposer.is_alive
@@ -165,7 +169,7 @@ def test_what_is_not_begun_when_it_stops_is_left_to_the_next_start(
     going_on = threading.Event()
     heard: list[Disposed] = []
 
-    def slow(disposed: Disposed) -> None:
+    def slow(disposed: Disposed | Seen) -> None:
         heard.append(disposed)
         going_on.wait(10.0)
 

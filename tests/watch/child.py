@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 from upscaled.clock import SystemClock
+from upscaled.mounts import Mount, read_mounts
 from upscaled.watch import survey
 from upscaled.watch.inbox import Batch, Inbox, InboxSpec
-from upscaled.watch.mounts import Mount, read_mounts
 
 LIMITS = Path("/proc/sys/user")
 

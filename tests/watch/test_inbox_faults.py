@@ -195,7 +195,9 @@ def test_an_unmounted_root_is_not_an_emptied_one(
     eventually(lambda: inbox.ask("names") == ["a.png", "sub/b.png"])
 
     assert inbox.ask(f"shell umount '{root}'") == 0
-    eventually(lambda: inbox.ask("view")[3] == 0)
+    eventually(lambda: inbox.ask("view")[0] == "missing")
+    assert "not mounted" in inbox.ask("view")[1]
+    fill(root, ["below the mount.png"])
     fill(tmp_path / "disk", ["sub/while away.png"])
     assert inbox.ask(f"shell mount --bind disk '{root}'") == 0
     inbox.ask("rescan")
@@ -409,7 +411,7 @@ def test_a_root_that_vanishes_between_its_check_and_its_scan_is_looked_for(
 ) -> None:
     checks = 0
 
-    def check(_path: bytes) -> RootState:
+    def check(_path: bytes, _before: object, **_: object) -> RootState:
         nonlocal checks
         checks += 1
         if checks == 1:

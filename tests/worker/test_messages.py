@@ -18,6 +18,7 @@ from upscaled.job import (
     Changed,
     Failed,
     Fingerprint,
+    Footing,
     Interrupted,
     Retry,
     Snoozed,
@@ -37,6 +38,7 @@ from upscaled.worker.messages import (
     Described,
     Fetching,
     Finished,
+    Found,
     FromWorker,
     Identified,
     Learned,
@@ -93,6 +95,7 @@ FROM_WORKER = [
     Finished(1, Vanished()),
     Finished(1, Cancelled(ODD)),
     Learned({"a": "1"}),
+    Found(Path("/caf\udce9"), Footing(Path("/media/caf\udce9"), 1, 2)),
     Beat(2**40),
     Beat(0, 128),
 ]

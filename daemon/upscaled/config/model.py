@@ -44,6 +44,7 @@ from upscaled.config.words import (
     Megapixels,
     Memory,
     MetadataWish,
+    MountDemand,
     Notifications,
     NumberRange,
     OnTooLarge,
@@ -100,6 +101,8 @@ class Output(Sized):
     """Whether a result gets back the average colours of its source; true."""
     collision: Collision | None = None
     """What happens where a file of the name stands already."""
+    require_mount: MountDemand | None = None
+    """Whether the folder must lie on a disk of its own; auto: on the one that it was seen on."""
 
 
 class Review(Block):
@@ -238,6 +241,8 @@ class Rule(Block):
     """Between two looks where the file system gives no events (network, FUSE); 10s."""
     source_limit_mp: Megapixels | None = None
     """The largest source that is decoded, in megapixels; 500."""
+    require_mount: MountDemand | None = None
+    """Whether the inbox must lie on a disk of its own; auto: on the one that it was seen on."""
     timeout: Duration | None = None
     """For one attempt at one image."""
     priority: Priority | None = None

@@ -133,6 +133,7 @@ class Resolver:
             settle_s=self._at_least(0, _or(rule.settle, SETTLE_S), (*at, "settle")),
             rescan_s=self._at_least(1, _or(rule.rescan, RESCAN_S), (*at, "rescan")),
             poll_s=self._at_least(0.1, _or(rule.poll, POLL_S), (*at, "poll")),
+            require_mount=_demand(rule.require_mount),
             timeout_s=self._timeout(rule, at),
             priority=_or(rule.priority, 0),
             enabled=_or(rule.enabled, True),
@@ -197,6 +198,7 @@ class Resolver:
             success_folder=self._move(success_folder, (*at, "on_success", "move")),
             on_failure=failure,
             failure_folder=self._move(failure_folder, (*at, "on_failure", "move")),
+            require_mount=_demand(output.require_mount),
             extras=self._extras(rule, output, at, flow),
             check=self._check(rule.quality_check, (*at, "quality_check")),
         )
@@ -299,6 +301,10 @@ def _conditions(when: When | None) -> Conditions:
         alpha=when.alpha,
         animated=when.animated,
     )
+
+
+def _demand(written: bool | str | None) -> bool | None:
+    return written if isinstance(written, bool) else None
 
 
 def _or(value: T | None, default: T) -> T:

@@ -65,6 +65,8 @@ class RuleSettings:
     rescan_s: float = RESCAN_S
     poll_s: float = POLL_S
     """Between two looks at a folder that gives no events (network, FUSE)."""
+    require_mount: bool | None = None
+    """Whether the inboxes must lie on disks of their own; None: on those they were seen on."""
     priority: int = 0
     """Higher goes first."""
     enabled: bool = True

@@ -188,6 +188,10 @@ def _precision(value: object) -> str:
     return one_of("auto", "fp32", "fp16", "bf16")(word)
 
 
+def _mount_demand(value: object) -> object:
+    return value if isinstance(value, bool) else one_of("auto", also="true or false")(value)
+
+
 Anything = Any
 """Accepted without a look inside."""
 Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
@@ -259,6 +263,10 @@ Collision = Annotated[
         one_of("number", "replace", "fail"),
         json_schema_input_type=Literal["number", "replace", "fail"],
     ),
+]
+MountDemand = Annotated[
+    bool | Literal["auto"],
+    PlainValidator(_mount_demand, json_schema_input_type=bool | Literal["auto"]),
 ]
 Provider = Annotated[
     str,

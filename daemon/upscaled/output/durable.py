@@ -9,6 +9,7 @@ would lie (Rebello et al., "Can Applications Recover from fsync Failures?", USEN
 import ctypes
 import errno
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,11 +69,19 @@ def place(temporary_path: Path, target: Path, *, replace: bool) -> None:
         # injected by its name.
         temporary_path.replace(target)
     else:
-        _rename_new(temporary_path, target)
+        rename_new(temporary_path, target)
     sync_folder(target.parent)
 
 
-def _rename_new(source: Path, target: Path) -> None:
+def rename_new(source: Path, target: Path) -> None:
+    """Another name, but never that of something else; the name is not durable yet.
+
+    Where the file system knows no call for it, a crash can leave an empty file at `target`: see
+    `is_claim`.
+
+    Raises:
+        FileExistsError: something stands at `target`.
+    """
     code = _libc.renameat2(
         _AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), _RENAME_NOREPLACE
     )
@@ -95,6 +104,15 @@ def _rename_new(source: Path, target: Path) -> None:
             raise
     else:
         source.unlink()
+
+
+def is_claim(path: Path) -> bool:
+    """Whether it can be what a crash left where `rename_new` had to claim the name first."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_size == 0
 
 
 def remove(path: Path, *, missing_ok: bool = False) -> None:
@@ -120,10 +138,16 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
-def make_folder(folder: Path) -> None:
-    """This folder and its missing parents, each name made durable."""
+def make_folder(folder: Path, *, within: Path | None = None) -> None:
+    """This folder and its missing parents, each name made durable.
+
+    Raises:
+        FileNotFoundError: `within` is missing, which is not to be made.
+    """
     missing = []
     while not folder.is_dir():
+        if folder == within:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
         missing.append(folder)
         folder = folder.parent
     for new in reversed(missing):

@@ -28,29 +28,33 @@ def publish(
     mark: str,
     collision: str,
     announce: Callable[[Path, str], None],
+    within: Path | None = None,
 ) -> Published:
     """Write `payload` under the first of `names` that the collision policy allows.
 
     `announce(path, sha256)` is called right before the file gets its final name: what it
     commits is how a later start knows the file for its own. A file with the very same bytes
-    that stands there already is taken as published.
+    that stands there already is taken as published. Folders are made, but not `within`.
 
     Raises:
         OutputExists: the policy is `fail` and the name is taken.
         OSError: as the system says; nothing is left behind.
     """
-    digest = hashlib.sha256(payload).hexdigest()
-    durable.make_folder(folder)
+    digest, size_bytes = hashlib.sha256(payload).hexdigest(), memoryview(payload).nbytes
+    durable.make_folder(folder, within=within)
     written = durable.temporary(folder / "x", mark)
     durable.remove(written, missing_ok=True)
     durable.write(written, (payload,))
     try:
         for name, _ in zip(names, range(_MOST_NUMBERS), strict=False):
             target = folder / name
-            if collision == "number" and _is_taken(target, digest, memoryview(payload).nbytes):
+            # A name that is announced is free: what stands there after a crash is ours.
+            if collision != "replace" and _is_taken(target, digest, size_bytes):
+                if collision == "fail":
+                    raise _exists(target)
                 continue
             announce(target, digest)
-            if _settle_on(target, written, digest, memoryview(payload).nbytes, collision):
+            if _settle_on(target, written, digest, size_bytes, collision):
                 return Published(target, digest)
     finally:
         durable.remove(written, missing_ok=True)
@@ -65,12 +69,16 @@ def _settle_on(target: Path, written: Path, digest: str, size_bytes: int, collis
         durable.place(written, target, replace=collision == "replace")
     except FileExistsError:
         if collision == "fail":
-            raise OutputExists(
-                f"{target} exists already",
-                hint="move it away, or set `collision: number` or `replace` in the rule",
-            ) from None
+            raise _exists(target) from None
         return False
     return True
+
+
+def _exists(target: Path) -> OutputExists:
+    return OutputExists(
+        f"{target} exists already",
+        hint="move it away, or set `collision: number` or `replace` in the rule",
+    )
 
 
 def _is_taken(target: Path, digest: str, size_bytes: int) -> bool:
@@ -98,6 +106,28 @@ def stands(path: Path, digest: str) -> bool:
         return False
     durable.sync(path)
     return True
+
+
+def resumed(path: Path, digest: str, store_id: str, job_id: int) -> bool:
+    """As `stands`, for a file that was announced in a run that was cut off.
+
+    Where its name was claimed by an empty file, the whole one beside it takes its place; or the
+    claim goes, if there is none.
+
+    Raises:
+        OSError: it is there, and cannot be made durable.
+    """
+    if stands(path, digest):
+        return True
+    if not durable.is_claim(path):
+        return False
+    # In between stands the mark of the run.
+    for written in path.parent.glob(f".{store_id}*-{job_id}.upscaled{durable.TEMPORARY_SUFFIX}"):
+        if sha256_of(written) == digest:
+            durable.place(written, path, replace=True)
+            return True
+    durable.remove(path)
+    return False
 
 
 def sha256_of(path: Path) -> str | None:

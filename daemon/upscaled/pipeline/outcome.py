@@ -27,6 +27,8 @@ def outcome_of(error: Exception) -> Outcome:  # noqa: C901, PLR0911, PLR0912 (a 
             return Cancelled(error.message)
         case errors.TruncatedImage():
             return Retry(error.message)
+        case errors.DiskMissing():
+            return Snoozed(_with_hint(error))
         case errors.EnvironmentTrouble() | errors.OutOfMemory():
             return Snoozed(_with_hint(error), whole_rule=False)
         case errors.ModelError() | errors.DeviceError():

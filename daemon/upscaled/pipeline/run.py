@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from upscaled import footing
 from upscaled.errors import LargeEnough, NotTaken, SourceChanged, UnsupportedImage
 from upscaled.image.encode import check_extra, encode
 from upscaled.image.formats import STREAMED, check_size
@@ -20,7 +21,17 @@ from upscaled.image.probe import probe
 from upscaled.image.resize import shrink
 from upscaled.image.size import SizePlan, fitted
 from upscaled.image.streams import Target, target_of, write_stream
-from upscaled.job import IMAGE_QUALITY, Done, Order, Recipe, Result, Timings, Traits, Twin
+from upscaled.job import (
+    IMAGE_QUALITY,
+    Done,
+    Footing,
+    Order,
+    Recipe,
+    Result,
+    Timings,
+    Traits,
+    Twin,
+)
 from upscaled.output import durable
 from upscaled.output.naming import NameParts, candidates
 from upscaled.output.publish import publish
@@ -57,6 +68,10 @@ class Ledger(Protocol):
         """Committed when this returns: the file that is about to get this name is the job's."""
         ...
 
+    def found(self, folder: Path, footing: Footing) -> None:
+        """What an output folder lies on, where it is news."""
+        ...
+
 
 class NoLedger:
     """For `upscaled run`: nothing is queued, nothing is remembered."""
@@ -68,6 +83,9 @@ class NoLedger:
         return None
 
     def announce(self, job_id: int, result: Result) -> None:
+        pass
+
+    def found(self, folder: Path, footing: Footing) -> None:
         pass
 
 
@@ -179,7 +197,8 @@ def work(
 
     Raises:
         ImageTooLarge: the result would not fit its format; told before any work.
-        OSError: it would not fit on the disk; told before any work.
+        OSError: it would not fit on the disk, or the folder takes no file; told before any work.
+        DiskMissing: the output's disk is not mounted.
         Interrupted, OutOfMemory, DeviceLost, BadResult: as `Upscaler.upscale` says.
         JobError: a stage of a workflow failed; which one is said.
     """
@@ -250,8 +269,11 @@ def _check_place(prepared: Prepared, target: Target, plans: list[SizePlan]) -> N
     pixels = sum(plan.width_px * plan.height_px for plan in plans)
     # Frames of an animation are mostly alike: together they take as little as a lossy picture.
     moves = target.is_stream and prepared.frames.timeline is not None
+    order = prepared.order
+    delivery = order.delivery
+    footing.look(delivery.folder, order.output_footing, required=delivery.require_mount)
     check_room(
-        prepared.order.delivery.folder,
+        delivery.folder / order.relative,
         pixels * channels * picture.colour.itemsize,
         "webp" if moves else target.format,
     )
@@ -269,7 +291,7 @@ def deliver(upscaled: Upscaled, ledger: Ledger, *, mark: str) -> Done:
 
     Raises:
         SourceChanged: it is not; nothing was published.
-        ImageTooLarge, OutputExists: as their parts say.
+        ImageTooLarge, OutputExists, DiskMissing: as their parts say.
         OSError: the result could not be written; nothing is left behind.
     """
     order, made, target = upscaled.prepared.order, upscaled.made, upscaled.target
@@ -386,16 +408,26 @@ def _publish(
     parts = _parts(order, source, extension=extension, scale=scale, size_px=size_px)
     if not is_unchanged(order.source, source.fingerprint):
         raise SourceChanged
-    published = publish(
-        content,
-        order.delivery.folder / order.relative,
-        candidates(order.delivery.name, parts),
-        mark=f"{mark}-{order.job_id}",
-        collision=order.delivery.collision,
-        announce=lambda path, digest: ledger.announce(
-            order.job_id, Result(path, digest, *size_px, scale)
-        ),
-    )
+    delivery = order.delivery
+    with footing.held(
+        delivery.folder,
+        order.output_footing,
+        required=delivery.require_mount,
+        make=durable.make_folder,
+    ) as found:
+        if found != order.output_footing:
+            ledger.found(delivery.folder, found)
+        published = publish(
+            content,
+            delivery.folder / order.relative,
+            candidates(delivery.name, parts),
+            mark=f"{mark}-{order.job_id}",
+            collision=delivery.collision,
+            announce=lambda path, digest: ledger.announce(
+                order.job_id, Result(path, digest, *size_px, scale)
+            ),
+            within=delivery.folder,
+        )
     return Done(Result(published.path, published.sha256, *size_px, scale), source.sha256)
 
 

@@ -7,6 +7,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from upscaled import footing
 from upscaled.errors import (
     EnvironmentTrouble,
     ImageTooLarge,
@@ -36,7 +37,7 @@ def read(order: Order) -> Source:
         SourceChanged: not the file that was queued, or it changed meanwhile.
         UnsupportedImage: a folder, a link, a pipe or a device.
         ImageTooLarge: more than `MAX_SOURCE_BYTES`; nothing of it was read.
-        EnvironmentTrouble: no permission, or the disk fails.
+        EnvironmentTrouble: no permission, or the disk fails, or is not mounted.
     """
     try:
         with durable.opened(order.source) as fd:
@@ -53,12 +54,16 @@ def read(order: Order) -> Source:
             if _fingerprint(fd) != found:
                 raise SourceChanged
     except OSError as error:
-        raise _meaning(error, order.source) from error
+        raise _meaning(error, order) from error
     return Source(content, hashlib.sha256(content).hexdigest(), found)
 
 
-def _meaning(error: OSError, source: Path) -> Exception:
+def _meaning(error: OSError, order: Order) -> Exception:
+    source = order.source
     if error.errno in {errno.ENOENT, errno.ENOTDIR}:
+        if order.inbox_footing is not None:
+            # It raises where the whole disk is gone, and not this file.
+            footing.look(order.inbox, order.inbox_footing, required=None)
         return SourceVanished()
     if error.errno == errno.ELOOP:
         return UnsupportedImage("it is a symbolic link", hint="put the file itself there")

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from upscaled import log
 from upscaled.clock import Clock
@@ -20,9 +20,10 @@ from upscaled.job import (
     Outcome,
     Snoozed,
 )
-from upscaled.output.publish import stands
+from upscaled.output.publish import resumed
 from upscaled.service import routing, scheduler
 from upscaled.service.executor import Died, Executor
+from upscaled.service.footings import Footings
 from upscaled.service.seat import Flight, Seat
 from upscaled.store.jobs import Ready, Store
 from upscaled.worker.messages import (
@@ -30,6 +31,7 @@ from upscaled.worker.messages import (
     Committed,
     Described,
     Finished,
+    Found,
     FromWorker,
     Identified,
     Learned,
@@ -54,7 +56,14 @@ class _Held:
 
 class Dispatcher:
     def __init__(
-        self, store: Store, clock: Clock, owner: str, seats: Sequence[Seat], on_end: OnEnd
+        self,
+        store: Store,
+        clock: Clock,
+        owner: str,
+        seats: Sequence[Seat],
+        on_end: OnEnd,
+        *,
+        footings: Footings | None = None,
     ) -> None:
         """`on_end` is called after each commit: the source is next."""
         self.seats = list(seats)
@@ -63,6 +72,7 @@ class Dispatcher:
         self._owner = owner
         self._on_end = on_end
         self._turns = scheduler.Turns()
+        self._footings = footings or Footings(store, clock)
         self._rules: Sequence[RuleSettings] = ()
         self._held: list[_Held] = []
 
@@ -88,8 +98,14 @@ class Dispatcher:
                 if order is None:
                     break
                 self._turns.take(ready, seat.device, self._clock.monotonic())
+                order = self._grounded(order, named[order.rule])
                 seat.fly(order, named[order.rule], suspect=ready.suspect)
         self.seats = [seat for seat in self.seats if not seat.is_vacated]
+
+    def _grounded(self, order: Order, rule: RuleSettings) -> Order:
+        inbox = None if rule.require_mount is False else self._footings.of(order.inbox)
+        output = self._footings.of(order.delivery.folder)
+        return replace(order, inbox_footing=inbox, output_footing=output)
 
     def _choose(self, seat: Seat, rules: Sequence[str]) -> Ready | None:
         flying = [scheduler.Flying(f.order.rule, f.suspect) for f in seat.flights.values()]
@@ -107,6 +123,8 @@ class Dispatcher:
             case Learned(values):
                 for key, value in values.items():
                     self._store.learn(key, value, self._clock.now())
+            case Found(folder, footing):
+                self._footings.learn(folder, footing)
             case Described(job_id) | Identified(job_id) | Announced(job_id) | Finished(job_id):
                 if job_id in seat.flights:
                     self._hear_of_job(seat, message)
@@ -202,7 +220,10 @@ class Dispatcher:
         """What had its final name when the worker died is done."""
         for job_id, flight in list(seat.flights.items()):
             result, content = flight.announced, flight.content_sha256
-            if result is not None and content is not None and stands(result.path, result.sha256):
+            store_id = self._store.store_id
+            if result is None or content is None:
+                continue
+            if resumed(result.path, result.sha256, store_id, job_id):
                 note = "its worker died right after it was published"
                 self._end(seat, job_id, Done(result, content, notes=(note,)))
 

@@ -8,6 +8,7 @@ from typing import Protocol
 from upscaled import rules as matching
 from upscaled.clock import Clock
 from upscaled.config.settings import RuleSettings
+from upscaled.service.footings import FootingOf
 from upscaled.watch.inbox import STOP_S, Inbox
 from upscaled.watch.spec import Batch, InboxSpec, InboxView
 
@@ -30,10 +31,18 @@ def real_inbox(spec: InboxSpec, deliver: Callable[[Batch], None], clock: Clock) 
     return Inbox(spec, deliver, clock)
 
 
-def specs(active: Sequence[RuleSettings]) -> list[InboxSpec]:
+def specs(
+    active: Sequence[RuleSettings], footing_of: FootingOf = lambda _: None
+) -> list[InboxSpec]:
     """What to watch. Rules that share a root share its inbox, at the more careful setting."""
     roots = dict.fromkeys(root for rule in active for root in rule.roots)
-    return [_spec(root, [rule for rule in active if root in rule.roots], active) for root in roots]
+    return [
+        replace(
+            _spec(root, [rule for rule in active if root in rule.roots], active),
+            footing=footing_of(root),
+        )
+        for root in roots
+    ]
 
 
 def _spec(root: Path, sharing: Sequence[RuleSettings], active: Sequence[RuleSettings]) -> InboxSpec:
@@ -49,7 +58,12 @@ def _spec(root: Path, sharing: Sequence[RuleSettings], active: Sequence[RuleSett
         poll_s=min(rule.poll_s for rule in sharing),
         excluded=frozenset(rule.delivery.folder for rule in active),
         wants=wants,
+        require_mount=_strictest([rule.require_mount for rule in sharing]),
     )
+
+
+def _strictest(wishes: Sequence[bool | None]) -> bool | None:
+    return True if True in wishes else None if None in wishes else False
 
 
 Meaning = tuple[InboxSpec, tuple[RuleSettings, ...]]
@@ -64,12 +78,20 @@ def _meaning(spec: InboxSpec, active: Sequence[RuleSettings]) -> Meaning:
             spec.root.is_relative_to(root) or root.is_relative_to(spec.root) for root in rule.roots
         )
     )
-    # A function is equal to itself only; what it answers is decided by these rules.
-    return replace(spec, wants=None), asked
+    # A function is equal to itself only; what it answers is decided by these rules. What the
+    # root lies on the inbox knows best.
+    return replace(spec, wants=None, footing=None), asked
 
 
 class Inboxes:
-    def __init__(self, deliver: Callable[[Batch], None], clock: Clock, make: MakeInbox) -> None:
+    def __init__(
+        self,
+        deliver: Callable[[Batch], None],
+        clock: Clock,
+        make: MakeInbox,
+        footing_of: FootingOf = lambda _: None,
+    ) -> None:
+        self._footing_of = footing_of
         self._deliver = deliver
         self._clock = clock
         self._make = make
@@ -78,7 +100,9 @@ class Inboxes:
     def watch(self, active: Sequence[RuleSettings]) -> None:
         """Watch for these rules from now on. Inboxes that would do the same go on as they are."""
         before, self._watched = self._watched, {}
-        wanted = {spec.root: (_meaning(spec, active), spec) for spec in specs(active)}
+        wanted = {
+            spec.root: (_meaning(spec, active), spec) for spec in specs(active, self._footing_of)
+        }
         let_go = []
         for root, (meaning, inbox) in before.items():
             if root in wanted and wanted[root][0] == meaning:

@@ -3,10 +3,12 @@
 from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from upscaled.control.protocol import Request
+from upscaled.job import Footing
 from upscaled.service.executor import Died, Said
 from upscaled.watch.spec import Batch
 
@@ -32,6 +34,14 @@ class Disposed:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What a folder lies on."""
+
+    folder: Path
+    footing: Footing
+
+
+@dataclass(frozen=True, slots=True)
 class Fell:
     """A thread of the daemon ended by an exception."""
 
@@ -47,7 +57,7 @@ class Looked:
     there: tuple[int, ...]
 
 
-Event = Said | Died | Batch | Asked | Signalled | Disposed | Fell | Looked
+Event = Said | Died | Batch | Asked | Signalled | Disposed | Seen | Fell | Looked
 
 
 class Mailbox:

@@ -3,11 +3,15 @@
 import logging
 import secrets
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from upscaled import footing
+from upscaled.errors import DiskMissing
 from upscaled.job import Delivery, JobState
-from upscaled.output.publish import stands, sweep
+from upscaled.output.publish import resumed, sweep
+from upscaled.service.footings import FootingOf
+from upscaled.service.mailbox import Seen
 from upscaled.store.jobs import Orphan, Store
 
 _log = logging.getLogger(__name__)
@@ -16,22 +20,55 @@ _log = logging.getLogger(__name__)
 def recover(store: Store, owner: str, now: float) -> None:
     """Under the lock, before any worker starts: every running row of another owner is an orphan."""
     for orphan in store.orphans(owner):
-        state = store.adopt(orphan, now, published=_is_published(orphan))
+        state = store.adopt(orphan, now, published=_is_published(orphan, store.store_id))
         what = "had been published" if state is JobState.DONE else f"is {state} again"
         _log.warning("job %d (%s) was cut off: it %s", orphan.job_id, orphan.source, what)
 
 
 def run_mark(store: Store) -> str:
-    """Stands in the names of this run's temporary files: no sweep of earlier ones meets them."""
+    """Stands in the names of this run's temporary files: no sweep of earlier ones meets them.
+
+    It begins with the store's id, by which later runs know these files for their own.
+    """
     return f"{store.store_id}-{secrets.token_hex(3)}"
 
 
-def sweep_in_background(folders: Iterable[Path], mark: str, spare: str) -> None:
-    """A thread for each folder: one on a dead mount, or of a million files, holds nobody up."""
+def sweep_in_background(
+    folders: Iterable[Path],
+    mark: str,
+    spare: str,
+    footing_of: FootingOf,
+    deliver: Callable[[Seen], None],
+) -> None:
+    """A thread for each folder: one on a dead mount, or of a million files, holds nobody up.
+
+    `deliver` is told what those lie on whose disks are there.
+    """
     for folder in folders:
         threading.Thread(
-            target=sweep_folder, args=(folder, mark, spare), name=f"sweep:{folder}", daemon=True
+            target=_see_to,
+            args=(folder, mark, spare, footing_of, deliver),
+            name=f"sweep:{folder}",
+            daemon=True,
         ).start()
+
+
+def _see_to(
+    folder: Path,
+    mark: str,
+    spare: str,
+    footing_of: FootingOf,
+    deliver: Callable[[Seen], None],
+) -> None:
+    # Before any job: the disk may be gone by the time of the first.
+    try:
+        found = footing.look(folder, footing_of(folder), required=None)
+    except (OSError, DiskMissing) as error:
+        _log.warning("%s", error)
+        return
+    if found is not None:
+        deliver(Seen(folder, found))
+        sweep_folder(folder, mark, spare)
 
 
 def sweep_folder(folder: Path, mark: str, spare: str = "") -> None:
@@ -51,10 +88,10 @@ def written_folders(deliveries: Iterable[Delivery]) -> list[Path]:
     return list(dict.fromkeys(folders))
 
 
-def _is_published(orphan: Orphan) -> bool:
+def _is_published(orphan: Orphan, store_id: str) -> bool:
     result = orphan.result
     try:
-        return result is not None and stands(result.path, result.sha256)
+        return result is not None and resumed(result.path, result.sha256, store_id, orphan.job_id)
     except OSError as error:
         # Done again, it waits until the disk can be written.
         _log.warning("%s cannot be made durable: %s", orphan.source, error)

@@ -3,11 +3,13 @@
 import logging
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from queue import SimpleQueue
 
 from upscaled.clock import Clock
-from upscaled.output.source import dispose
-from upscaled.service.mailbox import Disposed
+from upscaled.job import Footing
+from upscaled.output.source import FootingOf, OnFooting, dispose
+from upscaled.service.mailbox import Disposed, Seen
 from upscaled.store.jobs import Disposal, Store
 
 _log = logging.getLogger(__name__)
@@ -94,8 +96,14 @@ class Sources:
 class Disposer:
     """A thread for it: a large file takes its time to another file system."""
 
-    def __init__(self, mark: str, deliver: Callable[[Disposed], None]) -> None:
+    def __init__(
+        self,
+        mark: str,
+        deliver: Callable[[Disposed | Seen], None],
+        footing_of: FootingOf = lambda _: None,
+    ) -> None:
         self._mark = mark
+        self._footing_of = footing_of
         self._deliver = deliver
         self._due: SimpleQueue[Disposal | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="sources", daemon=True)
@@ -117,10 +125,18 @@ class Disposer:
 
     def _run(self) -> None:
         while (pending := self._due.get()) is not None:
-            self._deliver(attempt(pending, self._mark))
+            self._deliver(attempt(pending, self._mark, self._footing_of, self._find))
+
+    def _find(self, folder: Path, found: Footing) -> None:
+        self._deliver(Seen(folder, found))
 
 
-def attempt(pending: Disposal, mark: str) -> Disposed:
+def attempt(
+    pending: Disposal,
+    mark: str,
+    footing_of: FootingOf = lambda _: None,
+    found: OnFooting = lambda *_: None,
+) -> Disposed:
     """Do it; whatever is in the way comes back as trouble."""
     try:
         note = dispose(
@@ -129,7 +145,11 @@ def attempt(pending: Disposal, mark: str) -> Disposed:
             pending.fingerprint,
             pending.delivery,
             pending.state,
-            mark=mark,
+            mark=f"{mark}-{pending.job_id}",
+            # A later run finishes what this one began: the store's id alone is in it.
+            taken_mark=f"{mark.partition('-')[0]}-{pending.job_id}",
+            footing_of=footing_of,
+            found=found,
         )
     except Exception as error:  # noqa: BLE001 (one source must not end them all)
         why = error.strerror if isinstance(error, OSError) else None

@@ -24,12 +24,13 @@ from upscaled.service.begin import devices, make_begin
 from upscaled.service.dispatch import Dispatcher
 from upscaled.service.ending import STOP_GRACE_S, shut
 from upscaled.service.executor import Deliver, Died, Executor, Said
+from upscaled.service.footings import Footings
 from upscaled.service.gpus import count_gpus
 from upscaled.service.headline import describe
 from upscaled.service.herald import Herald
 from upscaled.service.inboxes import Inboxes, MakeInbox, real_inbox
 from upscaled.service.intake import Intake
-from upscaled.service.mailbox import Asked, Disposed, Event, Fell, Looked, Mailbox, Signalled
+from upscaled.service.mailbox import Asked, Disposed, Event, Fell, Looked, Mailbox, Seen, Signalled
 from upscaled.service.notify import Notifier
 from upscaled.service.opening import Opening
 from upscaled.service.orders import Orders
@@ -142,12 +143,18 @@ class Supervisor:
             relieved=self._relieved,
         )
         self.store = self.patience.with_store(store)
+        self.footings = Footings(self.store, self.clock)
         self.dispatcher = Dispatcher(
-            self.store, self.clock, owner, self._make_seats(), self._job_ended
+            self.store,
+            self.clock,
+            owner,
+            self._make_seats(),
+            self._job_ended,
+            footings=self.footings,
         )
-        self._disposer = Disposer(self._mark, self._events.put)
+        self._disposer = Disposer(self._mark, self._events.put, self.footings.of)
         self.sources = Sources(self.store, self.clock, self._disposer.submit)
-        self.inboxes = Inboxes(self._events.put, self.clock, self._make_inbox)
+        self.inboxes = Inboxes(self._events.put, self.clock, self._make_inbox, self.footings.of)
         self._pruner = Pruner(
             self.store, self.clock, partial(look_in_background, deliver=self._events.put)
         )
@@ -159,7 +166,9 @@ class Supervisor:
             self._notifier.extend_timeout(_RECOVERY_S)
             recover(self.store, owner, self.clock.now())
             folders = written_folders(rule.delivery for rule in self.settings.rules)
-            sweep_in_background(folders, store.store_id, self._mark)
+            sweep_in_background(
+                folders, store.store_id, self._mark, self.footings.of, self._events.put
+            )
             self.inboxes.watch(self.active)
             _log.info("watching", extra=log.fields(log.Event.STARTED))
             while not self._step(server):
@@ -228,8 +237,12 @@ class Supervisor:
             raise UpscaledError("the control socket's thread died")
         if not self._disposer.is_alive:
             raise UpscaledError("the thread that moves sources died")
-        if dead := [view for view in self.inboxes.views() if not view.alive]:
+        views = self.inboxes.views()
+        if dead := [view for view in views if not view.alive]:
             raise UpscaledError(f"nobody watches {dead[0].root} any more: {dead[0].reason}")
+        for view in views:
+            if view.footing is not None:
+                self.footings.learn(view.root, view.footing)
         self._tell_systemd()
         self._herald.step()
         if self._once and self._stopping_since is None and self._is_drained():
@@ -252,7 +265,7 @@ class Supervisor:
             waits.append(self._stopping_since + STOP_GRACE_S - self.clock.monotonic())
         return max(min(waits), 0.01)
 
-    def _handle(self, event: Event | None) -> None:
+    def _handle(self, event: Event | None) -> None:  # noqa: C901 (a table: a case, a call)
         match event:
             case None:
                 pass
@@ -262,6 +275,8 @@ class Supervisor:
                 self.dispatcher.bury(event)
             case Disposed():
                 self.sources.hear(event)
+            case Seen(folder, found):
+                self.footings.learn(folder, found)
             case Batch():
                 self._intake.take(self.active, event)
             case Asked():

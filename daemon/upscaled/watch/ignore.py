@@ -27,6 +27,7 @@ _TEMPORARY_ENDS = (
     b".drivedownload",  # Google Drive
     b".driveupload",
     b"-journal",  # SQLite
+    b".upscaled.source",  # ours: a source that is being moved or deleted
 )
 _TEMPORARY_STARTS = (
     b"._",  # macOS: resource forks

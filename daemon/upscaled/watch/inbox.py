@@ -76,6 +76,7 @@ class Inbox:
         self._thread = threading.Thread(target=self._run, name=f"inbox:{spec.root}", daemon=True)
         self._beat = clock.monotonic()
         self._root = RootState(None, "not looked at yet")
+        self._footing = spec.footing
         self._memories: dict[tuple[int, int], Seen] = {}
         self._suspended_s = suspended_s()
         self._hints = Hints()
@@ -123,6 +124,7 @@ class Inbox:
             alive=self._thread.is_alive(),
             beat_monotonic=self._beat,
             first_scan_done=self._schedule.last_scan_s is not None,
+            footing=self._footing,
         )
 
     # Everything below runs in the inbox's own thread, but for `_hear`.
@@ -180,7 +182,8 @@ class Inbox:
             self._rescan_wanted = True
 
     def _check_root(self, now: float) -> None:
-        root = check_root(self._path)
+        root = check_root(self._path, self._footing, required=self.spec.require_mount)
+        self._footing = root.footing or self._footing
         if root.identity is None:
             self._lose_root(root)
             return

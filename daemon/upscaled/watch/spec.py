@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from upscaled.job import Arrival
+from upscaled.job import Arrival, Footing
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,10 @@ class InboxSpec:
     """Between two looks at folders where inotify sees nothing; their files settle as long."""
     wants: Callable[[Path], bool] | None = None
     """Asked once for each name, with the path below the root. None: every file is wanted."""
+    footing: Footing | None = None
+    """What the root lay on when it was last seen."""
+    require_mount: bool | None = None
+    """Whether it has to lie on a disk of its own; None: on the one that it was seen on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,8 @@ class InboxView:
     beat_monotonic: float
     """The clock's reading when its thread last showed itself."""
     first_scan_done: bool
+    footing: Footing | None = None
+    """What the root lies on, once that was seen."""
 
 
 def shown(path: Path) -> str:

@@ -4,11 +4,11 @@ import os
 import stat
 from collections.abc import Callable
 
+from upscaled.mounts import Mount, mount_of, read_mounts
 from upscaled.watch import ignore, scan
 from upscaled.watch.candidates import Candidates
 from upscaled.watch.fs import Watches
 from upscaled.watch.limits import explain_refusal, explain_unreadable, explain_unwatched
-from upscaled.watch.mounts import Mount, mount_of, read_mounts
 from upscaled.watch.seen import UNWANTED, Folder, Seen, above, join, split
 from upscaled.watch.selection import Selection
 from upscaled.watch.settle import Hint

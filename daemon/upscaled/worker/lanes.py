@@ -8,11 +8,12 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from queue import Queue, SimpleQueue
 from typing import TYPE_CHECKING
 
 from upscaled.errors import DeviceLost, ExitCode, UpscaledError
-from upscaled.job import Done, Interrupted, Order, Outcome, Recipe, Result, Traits, Twin
+from upscaled.job import Done, Footing, Interrupted, Order, Outcome, Recipe, Result, Traits, Twin
 from upscaled.pipeline import run
 from upscaled.pipeline.outcome import outcome_of
 from upscaled.pipeline.stage import Upscaler
@@ -22,6 +23,7 @@ from upscaled.worker.messages import (
     Committed,
     Described,
     Finished,
+    Found,
     FromWorker,
     Identified,
     Progressed,
@@ -69,6 +71,9 @@ class ChannelLedger:
     def announce(self, job_id: int, result: Result) -> None:
         self._send(Announced(job_id, result))
         self._answers[job_id].get()
+
+    def found(self, folder: Path, footing: Footing) -> None:
+        self._send(Found(folder, footing))
 
 
 class Lanes:

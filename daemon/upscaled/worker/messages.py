@@ -14,7 +14,7 @@ from typing import Any
 import cattrs
 from cattrs.strategies import configure_tagged_union
 
-from upscaled.job import Order, Outcome, Result, Traits, Twin
+from upscaled.job import Footing, Order, Outcome, Result, Traits, Twin
 from upscaled.plain import MALFORMED, make_converter
 
 MAX_LINE_BYTES = 1 << 20
@@ -165,6 +165,14 @@ class Learned:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """What an output folder lies on, to be kept by the supervisor."""
+
+    folder: Path
+    footing: Footing
+
+
+@dataclass(frozen=True, slots=True)
 class Beat:
     """Sent each second: the worker's threads are alive."""
 
@@ -186,6 +194,7 @@ FromWorker = (
     | Progressed
     | Finished
     | Learned
+    | Found
     | Beat
 )
 

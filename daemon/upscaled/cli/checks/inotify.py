@@ -7,8 +7,8 @@ from pathlib import Path
 
 from upscaled.cli.checks.finding import Finding, fail, ok, warn
 from upscaled.config.settings import Settings
+from upscaled.mounts import mount_of, read_mounts
 from upscaled.watch.limits import instance_limit, raise_limit, watch_limit
-from upscaled.watch.mounts import mount_of, read_mounts
 
 _LOOK_S = 3.0
 """For counting folders; of more than can be counted in that time it says "at least"."""

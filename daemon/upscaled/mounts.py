@@ -1,10 +1,11 @@
-"""Which directories lie where inotify is blind: on network and FUSE file systems.
+"""The kernel's mount table: what lies where, and where inotify is blind.
 
 inotify sees what this kernel does. What another machine, the host of this virtual machine or a
 FUSE server changes by itself is not reported (inotify(7), "Limitations"), so those directories
 have to be looked through. Format: proc_pid_mountinfo(5).
 """
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,8 @@ class Mount:
     point: bytes
     kind: str
     """The file system's type, as the kernel names it."""
+    number: int = 0
+    """Its id, as the kernel gives it to each open file too."""
 
     @property
     def blind(self) -> bool:
@@ -59,7 +62,9 @@ def parse_mounts(text: bytes) -> tuple[Mount, ...]:
         fields = before.split(b" ")
         if separator and len(fields) >= 6:  # noqa: PLR2004 - proc_pid_mountinfo(5): six, then optional ones
             point = _ESCAPE.sub(lambda found: bytes([int(found[1], 8)]), fields[4])
-            mounts.append(Mount(point, after.split(b" ")[0].decode("ascii", "replace")))
+            kind = after.split(b" ")[0].decode("ascii", "replace")
+            number = int(fields[0]) if fields[0].isdigit() else 0
+            mounts.append(Mount(point, kind, number))
     return tuple(mounts)
 
 
@@ -80,3 +85,17 @@ def read_mounts() -> tuple[Mount, ...]:
         return parse_mounts(Path("/proc/self/mountinfo").read_bytes())
     except OSError:
         return ()
+
+
+def mount_of_open(fd: int, mounts: tuple[Mount, ...]) -> Mount | None:
+    """The mount that an open file or folder lies on, whatever was mounted over its path since."""
+    try:
+        lines = Path(f"/proc/self/fdinfo/{fd}").read_bytes().splitlines()
+    except OSError:
+        return None
+    numbers = [int(line.split()[1]) for line in lines if line.startswith(b"mnt_id:")]
+    found = [mount for mount in mounts if mount.number in numbers]
+    # A kernel before 3.15 names no mount.
+    return (
+        found[0] if found else mount_of(os.fsencode(Path(f"/proc/self/fd/{fd}").readlink()), mounts)
+    )

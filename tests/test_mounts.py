@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upscaled.watch.mounts import Mount, mount_of, parse_mounts, read_mounts
+from upscaled.mounts import Mount, mount_of, parse_mounts, read_mounts
 
 TABLE = rb"""22 28 0:21 / /sys rw,nosuid shared:7 - sysfs sysfs rw
 28 1 259:2 / / rw,relatime shared:1 - ext4 /dev/nvme0n1p2 rw
