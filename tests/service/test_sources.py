@@ -181,4 +181,4 @@ def test_what_is_not_begun_when_it_stops_is_left_to_the_next_start(
     going_on.set()
     eventually(lambda: not disposer.is_alive)
 
-    assert len(heard) == 1
+    assert [type(event) for event in heard] == [Seen, Disposed]
