@@ -163,6 +163,9 @@ class Queue:
             if not waits_s:
                 return 0
             self.clock.ahead_s += max(min(waits_s), 0.0) + 0.001
+            if self.workers:
+                # Nobody was silent for as long as the clock leapt.
+                self.dispatcher.hear(self.workers[-1], Beat(1))
         return STILL_WAITING
 
     def _drain(self) -> None:

@@ -50,7 +50,8 @@ def redirected(order: Order, verdict: Verdict) -> Order:
     check = order.delivery.check
     if not verdict.review or check is None or check.review_folder is None:
         return order
-    return replace(order, delivery=replace(order.delivery, folder=check.review_folder))
+    delivery = replace(order.delivery, folder=check.review_folder, require_mount=None)
+    return replace(order, delivery=delivery, output_footing=None)
 
 
 def first_free(delivery: Delivery, folder: Path, names: Iterator[str], digest: str) -> str:

@@ -343,6 +343,7 @@ def _publish_beside(
     delivery, check = order.delivery, order.delivery.check
     if check is None or not (check.sidecar or check.sheet):
         return
+    footing.look(delivery.folder, order.output_footing, required=delivery.require_mount)
     parts = _parts(
         order,
         upscaled.prepared.source,
@@ -367,6 +368,7 @@ def _publish_extras(order: Order, upscaled: Upscaled, *, mark: str) -> None:
     """What other stages gave, in folders of their own."""
     width = max(upscaled.prepared.picture.width_px, 1)
     for extra in order.delivery.extras:
+        footing.look(extra.folder, None, required=None)
         picture = upscaled.side.pictures[extra.stage]
         name = target_of(extra.format, upscaled.prepared.frames).format
         scale = picture.width_px / width
