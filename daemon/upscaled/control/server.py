@@ -84,11 +84,12 @@ class Server:
         asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_until_complete(self._listen_until_stopped())
+        finally:
+            # However it ended: nobody is left waiting for an answer.
             remaining = asyncio.all_tasks(self._loop)
             for client in remaining:
                 client.cancel()
             self._loop.run_until_complete(asyncio.gather(*remaining, return_exceptions=True))
-        finally:
             self._loop.close()
 
     async def _listen_until_stopped(self) -> None:
