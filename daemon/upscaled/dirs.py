@@ -10,6 +10,7 @@ APP = "upscaled"
 CONFIG_NAME = "upscaled.yml"
 SOCKET_NAME = "control.sock"
 STORE_NAME = "upscaled.db"
+RESULTS_NAME = "run.db"
 LOCK_NAME = "lock"
 
 
@@ -29,6 +30,11 @@ class Dirs(NamedTuple):
     @property
     def store(self) -> Path:
         return self.state / STORE_NAME
+
+    @property
+    def results(self) -> Path:
+        """What `upscaled run` made."""
+        return self.state / RESULTS_NAME
 
     @property
     def lock(self) -> Path:

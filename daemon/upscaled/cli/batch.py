@@ -1,98 +1,161 @@
-"""Many files in this process: a bar while it works, a line for each result."""
+"""Many files in this process: bars while it works, a line for each result.
+
+While one image is on the device, the next is decoded and the last encoded, as in the daemon.
+"""
 
 import os
 import sys
+import threading
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 
 import click
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskID,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
 
 from upscaled import log
+from upscaled.cli.screens.bars import Bars
 from upscaled.config.settings import Settings
 from upscaled.dirs import Dirs
-from upscaled.errors import ExitCode, LargeEnough, UpscaledError
-from upscaled.job import Done, Order
+from upscaled.errors import ExitCode, StoreError
+from upscaled.job import (
+    Cancelled,
+    Changed,
+    Done,
+    Failed,
+    Interrupted,
+    Order,
+    Outcome,
+    Retry,
+    Snoozed,
+    Vanished,
+)
 from upscaled.service.begin import devices, make_begin
-from upscaled.worker.messages import Fetching, FromWorker
-from upscaled.worker.oneshot import Oneshot
+from upscaled.store.results import Results
+from upscaled.worker.lanes import Lanes
+from upscaled.worker.messages import Fetching, Finished, FromWorker, Progressed, Resident
+from upscaled.worker.residents import Residents
+from upscaled.worker.resume import ResumeLedger
 
 _PARTS = ("decode", "upscale", "encode", "publish")
 
 
 class Batch:
-    def __init__(self, settings: Settings, dirs: Dirs, *, verbose: bool) -> None:
+    def __init__(
+        self, settings: Settings, dirs: Dirs, orders: Sequence[Order], *, verbose: bool, force: bool
+    ) -> None:
+        self._orders = {order.job_id: order for order in orders}
+        self._verbose = verbose
+        self._heard: SimpleQueue[FromWorker] = SimpleQueue()
+        self._stopping = threading.Event()
         mark = f"run-{os.getpid()}"
         begin = make_begin(settings, dirs, devices(settings, gpus=0)[0], mark=mark, learned={})
-        self._oneshot = Oneshot(begin, self._hear)
-        self._verbose = verbose
-        self._fetching: str | None = None
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            TimeElapsedColumn(),
+        self._residents = Residents(begin, self._heard.put, self._stopping.is_set)
+        self._results = _open_results(dirs.results)
+        self._ledger = ResumeLedger(self._orders, self._results, force=force)
+        self._lanes = Lanes(
+            self._residents, self._heard.put, self._stopping, mark=mark, ledger=self._ledger
         )
-        console = Console(stderr=True)
-        self._progress = Progress(*columns, console=console, disable=not sys.stderr.isatty())
+        self._bars = Bars(len(orders))
+        self._fetching: str | None = None
+        self._loaded: dict[str, Resident] = {}
+        self.outcomes: dict[int, Outcome] = {}
 
-    def run(self, orders: Sequence[Order]) -> ExitCode:
+    def run(self) -> ExitCode:
         """All of them, whatever happens to one; `ERROR` if any failed."""
-        failed = done = 0
+        self._lanes.start()
+        for order in self._orders.values():
+            self._lanes.submit(order)
         try:
-            with self._progress:
-                for order in orders:
-                    failed += not self._run_one(order)
-                    done += 1
+            with self._bars:
+                self._listen()
         except KeyboardInterrupt:
-            click.echo(f"interrupted: {done} of {len(orders)} were done", err=True)
-            return ExitCode.INTERRUPTED
+            return self._interrupt()
+        finally:
+            self._stopping.set()
+            self._lanes.stop()
+            if self._results is not None:
+                self._results.close()
+        failed = sum(not isinstance(end, Done | Cancelled) for end in self.outcomes.values())
         if failed:
-            click.echo(f"{failed} of {len(orders)} failed", err=True)
+            click.echo(f"{failed} of {len(self._orders)} failed", err=True)
         return ExitCode.ERROR if failed else ExitCode.OK
 
-    def _run_one(self, order: Order) -> bool:
-        name = log.escape(order.source.name)
-        bar = self._progress.add_task(name, total=None)
-        try:
-            done = self._oneshot.run(order, partial(self._advance, bar))
-        except LargeEnough as error:
-            click.echo(f"{name}: skipped: {log.escape(error.message)}", err=True)
-            return True
-        except UpscaledError as error:
-            click.echo(f"{name}: {log.escape(error.message)}", err=True)
-            if error.hint:
-                click.echo(f"  → {error.hint}", err=True)
-            return False
-        finally:
-            self._progress.remove_task(bar)
-        _say_path(done.result.path)
-        self._tell(order, done)
-        return True
+    def _listen(self) -> None:
+        while len(self.outcomes) < len(self._orders):
+            self._hear(self._heard.get())
 
-    def _advance(self, bar: TaskID, done: int, total: int) -> None:
-        self._progress.update(bar, completed=done, total=total)
-
-    def _tell(self, order: Order, done: Done) -> None:
-        if self._verbose:
-            times = (f"{part} {getattr(done.timings, f'{part}_s'):.2f} s" for part in _PARTS)
-            click.echo(f"  {self._oneshot.describe(order.recipe)}; {', '.join(times)}", err=True)
-        for note in done.notes:
-            click.echo(f"  note: {note}", err=True)
+    def _interrupt(self) -> ExitCode:
+        """What is being written is finished: that is short, and took long to make."""
+        self._stopping.set()
+        click.echo("stopping after this tile", err=True)
+        self._lanes.stop()
+        while not self._heard.empty():
+            self._hear(self._heard.get())
+        done = sum(isinstance(end, Done | Cancelled) for end in self.outcomes.values())
+        told = f"interrupted: {done} of {len(self._orders)} were done; the same command goes on"
+        click.echo(told, err=True)
+        return ExitCode.INTERRUPTED
 
     def _hear(self, message: FromWorker) -> None:
-        if isinstance(message, Fetching) and message.model != self._fetching:
-            self._fetching = message.model
-            click.echo(f"fetching the model {message.model} (once)", err=True)
+        match message:
+            case Progressed(job_id, stage, done, total):
+                name = log.escape(self._orders[job_id].source.name)
+                self._bars.show(job_id, name, stage, done, total)
+            case Finished(job_id, outcome):
+                self.outcomes[job_id] = outcome
+                self._bars.end(job_id, len(self.outcomes))
+                self._tell(self._orders[job_id], outcome)
+            case Resident():
+                self._loaded[message.model] = message
+            case Fetching(model) if model != self._fetching:
+                self._fetching = model
+                click.echo(f"fetching the model {model} (once)", err=True)
+
+    def _tell(self, order: Order, outcome: Outcome) -> None:
+        name = log.escape(order.source.name)
+        if isinstance(outcome, Done):
+            _say_path(outcome.result.path)
+            self._tell_done(order, outcome)
+        elif isinstance(outcome, Cancelled):
+            click.echo(f"{name}: skipped: {log.escape(outcome.reason)}", err=True)
+            if (standing := self._ledger.standing.get(order.job_id)) is not None:
+                _say_path(standing)
+        elif not isinstance(outcome, Interrupted):
+            click.echo(f"{name}: {log.escape(_reason(outcome))}", err=True)
+            if isinstance(outcome, Failed) and outcome.hint:
+                click.echo(f"  → {log.escape(outcome.hint)}", err=True)
+
+    def _tell_done(self, order: Order, done: Done) -> None:
+        if self._verbose:
+            for model in order.recipe.models:
+                if (found := self._loaded.get(model)) is not None:
+                    click.echo(f"  {_described(found)}, {self._residents.tile_px} px", err=True)
+            times = (f"{part} {getattr(done.timings, f'{part}_s'):.2f} s" for part in _PARTS)
+            click.echo(f"  {', '.join(times)}", err=True)
+        for note in done.notes:
+            click.echo(f"  note: {log.escape(note)}", err=True)
+
+
+def _open_results(path: Path) -> Results | None:
+    try:
+        return Results.open(path)
+    except (StoreError, OSError) as error:
+        click.echo(f"what is made is not remembered: {log.escape(str(error))}", err=True)
+        return None
+
+
+def _described(found: Resident) -> str:
+    return f"{found.architecture} on {found.device} in {found.precision}, {found.exactness} tiles"
+
+
+def _reason(outcome: Failed | Retry | Snoozed | Changed | Vanished) -> str:
+    match outcome:
+        case Changed():
+            return "it changed while it was read"
+        case Vanished():
+            return "it is not there any more"
+        case _:
+            return outcome.reason
 
 
 def _say_path(path: Path) -> None:

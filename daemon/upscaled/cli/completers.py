@@ -54,6 +54,13 @@ def _rules(ctx: click.Context) -> Iterable[Offer]:
     return [(rule.name, ", ".join(map(str, rule.roots))) for rule in settings.rules]
 
 
+def _workflows(ctx: click.Context) -> Iterable[Offer]:
+    from upscaled.cli.options import load_settings  # noqa: PLC0415 (as above)
+
+    rules = load_settings(tuple(map(Path, ctx.params.get("config") or ()))).rules
+    return [(rule.workflow, f"of rule {rule.name}") for rule in rules if rule.workflow]
+
+
 def _jobs(_ctx: click.Context) -> Iterable[Offer]:
     found = _overview()
     jobs = (*found.running, *found.failed, *found.delayed, *found.recent)
@@ -79,6 +86,7 @@ def _models(_ctx: click.Context) -> Iterable[Offer]:
 
 
 complete_rules = _completer(_rules)
+complete_workflows = _completer(_workflows)
 complete_jobs = _completer(_jobs)
 complete_failed = _completer(_failed)
 complete_models = _completer(_models)

@@ -1,6 +1,7 @@
 """What people name on a command line, as files: names, folders, patterns, a list on stdin."""
 
 import glob
+import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,38 @@ class Named(NamedTuple):
     """Its folder below the one that was named."""
     folder: Path | None = None
     """The folder that was named."""
+
+
+def from_json(text: str) -> tuple[Path, ...]:
+    """The files of `{"image": FILE}` or `{"images": [FILE, …]}`, for `expand`.
+
+    Raises:
+        UsageError: it is anything else.
+    """
+    wanted = """give '{"image": "photo.png"}' or '{"images": ["a.png", "b.png"]}'"""
+    try:
+        given = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"--input is no JSON: {error}", hint=wanted) from error
+    match given:
+        case {"image": str(name), **more} if not more:
+            names = [name]
+        case {"images": [*names], **more} if names and not more:
+            pass
+        case _:
+            raise UsageError("--input does not say which images", hint=wanted)
+    return tuple(_named(name, wanted) for name in names)
+
+
+def _named(name: object, wanted: str) -> Path:
+    if not isinstance(name, str) or not name or "\0" in name:
+        raise UsageError(f"--input: {name!r} is no file's name", hint=wanted)
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError as error:
+        raise UsageError(f"--input: {name!r} is no file's name", hint=wanted) from error
+    # No shell has expanded `~` in quotes; and here `-` is a file.
+    return Path(os.path.expanduser(name)).absolute()  # noqa: PTH111 (pathlib's raises)
 
 
 def expand(words: Iterable[Path]) -> Iterator[Named]:

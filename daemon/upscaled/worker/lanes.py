@@ -84,11 +84,13 @@ class Lanes:
         stopping: threading.Event,
         *,
         mark: str,
+        ledger: ChannelLedger | None = None,
     ) -> None:
+        """`ledger`: instead of the supervisor's, where there is none."""
         self._residents = residents
         self._send = send
         self._mark = mark
-        self.ledger = ChannelLedger(send)
+        self.ledger = ledger or ChannelLedger(send)
         self.stopping = stopping
         self._orders: SimpleQueue[Order | Warm | None] = SimpleQueue()
         self._prepared: Queue[run.Prepared | Warm | None] = Queue(maxsize=1)
