@@ -14,6 +14,7 @@ from upscaled.cli.screens import out
 from upscaled.cli.screens.layout import Line, clip, clip_end, text_of, wrap
 from upscaled.cli.screens.status import MOST_LINES, status_lines
 from upscaled.service.report import build_report
+from upscaled.store.version import wal_reset_bug
 from upscaled.store.views import JobView, Overview, PauseView, RuleCounts
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -193,8 +194,11 @@ REPORTS: dict[str, dict[str, Any]] = {
         silent=True,
     ),
 }
-for _report in REPORTS.values():
+for _name, _report in REPORTS.items():
     _report["version"] = "0.1.0"
+    _with_bug = _name in {"idle", "troubled", "other-version", "stopped"}
+    _version = (3, 40, 1) if _with_bug else (3, 51, 3)
+    _report["sqlite"]["warning"] = wal_reset_bug(_version)
     if "version" in _report["daemon"]:
         _report["daemon"]["version"] = "0.1.0"
     # The fixed daemon of these screens is of the version that is asked, whatever that is now.
@@ -243,6 +247,15 @@ def test_everything_is_told_when_everything_is_asked_for() -> None:
         assert Path(told.get("file") or told["name"]).name in text
     for told in report["problems"]:
         assert told["what"].split("(")[0].split(":")[0] in text
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+@pytest.mark.parametrize("name", REPORTS)
+def test_a_warning_of_sqlite_is_one_line_while_the_daemon_runs(name: str, width: int) -> None:
+    report = REPORTS[name]
+    rows = rows_of(status_lines(report, width, NOW))
+    told = [row for row in rows if row.startswith("SQLite 3.40.1 has the WAL-reset bug")]
+    assert len(told) == bool(report["sqlite"]["warning"] and report["daemon"]["running"])
 
 
 def test_what_a_daemon_of_an_older_version_does_not_say_is_left_out() -> None:

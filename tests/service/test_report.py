@@ -68,6 +68,7 @@ GOLDEN = {
     "": {
         "schema_version",
         "version",
+        "sqlite",
         "daemon",
         "workers",
         "rules",
@@ -78,6 +79,7 @@ GOLDEN = {
         "problems",
         "notices",
     },
+    "sqlite": {"version", "warning"},
     "daemon": {"running", "answers", "pid", "version", "uptime_s", "config_files"},
     "rules": {
         "name",

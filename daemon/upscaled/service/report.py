@@ -3,6 +3,7 @@
 from typing import Any
 
 import upscaled
+from upscaled.store.version import sqlite_version, wal_reset_bug
 from upscaled.store.views import JobView, Overview, PauseView, RuleCounts
 from upscaled.text import printable
 
@@ -28,6 +29,7 @@ def build_report(
     return {
         "schema_version": SCHEMA_VERSION,
         "version": upscaled.__version__,
+        "sqlite": {"version": sqlite_version(), "warning": wal_reset_bug()},
         "daemon": _daemon(live, silent=silent),
         "workers": (live or {}).get("workers", []),
         "rules": _rules(overview, live, silent=silent),

@@ -10,7 +10,7 @@ _BROKEN_SINCE = (3, 7, 0)
 
 
 def wal_reset_bug(version: tuple[int, int, int] = sqlite3.sqlite_version_info) -> str | None:
-    """What is wrong with this version, for `doctor`; None: nothing.
+    """What is wrong with this version, for `doctor` and `status`; None: nothing.
 
     Two connections that write or checkpoint at once could damage a database in WAL mode
     (https://sqlite.org/wal.html#walresetbug). Ours has one connection that writes, and readers

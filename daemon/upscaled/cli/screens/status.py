@@ -86,8 +86,10 @@ def _head(report: Report, width: int) -> list[Line]:
         is_new = not report["rules"] and not report["problems"]
         ever = "; nothing was queued yet" if is_new and width >= _WORDY else ""
         return [line(("upscaled", "bold"), f" is not running{ever}", ("  → upscaled up", "dim"))]
+    warning = report["sqlite"]["warning"]
+    warnings = [line((clip_end(warning, width), "dim"))] if warning else []
     if not daemon["answers"]:
-        return [line(("upscaled", "bold"), " runs, and cannot be asked how it is")]
+        return [line(("upscaled", "bold"), " runs, and cannot be asked how it is"), *warnings]
     words = [f" {daemon['version']}", f"running for {duration(daemon['uptime_s'] or 0)}"]
     words.append(f"pid {daemon['pid']}")
     if report["problems"]:
@@ -95,7 +97,7 @@ def _head(report: Report, width: int) -> list[Line]:
     waiting = sum(rule["waiting"] for rule in report["rules"])
     words += [f"{waiting} queued"] if waiting else []
     head = line(("upscaled", "bold"), clip_end(" · ".join(words), width - len("upscaled")))
-    return [head, *(_worker(worker, width) for worker in report["workers"])]
+    return [head, *(_worker(worker, width) for worker in report["workers"]), *warnings]
 
 
 def _worker(worker: dict[str, Any], width: int) -> Line:
