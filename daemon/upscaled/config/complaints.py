@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from upscaled.config.findings import Findings, dotted
-from upscaled.config.model import TAGS, Document, Output, Params, Rule, Upscaler, When
+from upscaled.config.model import TAGS, Document, HooksBlock, Output, Params, Rule, Upscaler, When
 from upscaled.config.problems import did_you_mean, quoted
 from upscaled.config.steps import STEPS
 from upscaled.config.tree import Location, Node, Scalar, find, holds
@@ -37,6 +37,7 @@ _SHAPES = {
 _HOMES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("output:", Output),
     ("when:", When),
+    ("hooks:", HooksBlock),
     ("a rule, or defaults:", Rule),
     ("a component", Upscaler),
     ("params: of a component", Params),

@@ -35,6 +35,7 @@ from upscaled.config.words import (
     Attempts,
     Chroma,
     Collision,
+    Command,
     Devices,
     Duration,
     Effort,
@@ -199,6 +200,19 @@ class Check(Block):
     """png or html: before and after, beside the result."""
 
 
+class HooksBlock(Block):
+    """Commands that are run when something has ended; without a shell."""
+
+    on_done: Command | None = None
+    """After each result; text is split into words as a shell does it."""
+    on_failed: Command | None = None
+    """After each file that failed for good."""
+    on_idle: Command | None = None
+    """When the rule has come to the end of its queue."""
+    timeout: Duration | None = None
+    """After which a command is killed; 60s."""
+
+
 class Rule(Block):
     """Which files of which inboxes are upscaled, how, and where the results go."""
 
@@ -233,6 +247,8 @@ class Rule(Block):
     on_success: OnSuccess | None = None
     """What becomes of the source once its result is safe on the disk; keep."""
     on_failure: OnFailure | None = None
+    hooks: HooksBlock | None = None
+    """Commands of your own that are told what became of the files."""
     settle: Duration | None = None
     """How long a file must stay unchanged before it is read; 2s."""
     rescan: Duration | None = None

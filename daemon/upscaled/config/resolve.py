@@ -12,6 +12,7 @@ from upscaled.config.conditions import NO_CONDITIONS, Conditions
 from upscaled.config.encoding import encoding
 from upscaled.config.findings import SINGLE, Findings
 from upscaled.config.flows import Flows, with_flow
+from upscaled.config.hooks import resolved_hooks
 from upscaled.config.model import FOREIGN_KEYS, Document, Output, Rule, When
 from upscaled.config.model import Check as CheckBlock
 from upscaled.config.paths import NOWHERE, expander
@@ -140,6 +141,7 @@ class Resolver:
             max_attempts=self._attempts(rule, at),
             component=None if component == SINGLE else component,
             workflow=workflow,
+            hooks=resolved_hooks(rule.hooks, (*at, "hooks"), self.findings, self.expand),
             origins=self._origins(at),
         )
 

@@ -21,6 +21,7 @@ POLL_S = 10.0
 KEEP_ALIVE_S = 600.0
 MAX_ATTEMPTS = 3
 HISTORY_S = 90 * 86_400.0
+HOOK_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,20 @@ class ModelAccess:
 
     token: str | None = field(default=None, repr=False)
     cache_folder: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """Commands of the user's own that are told what became of a rule's files."""
+
+    on_done: tuple[str, ...] = ()
+    """Program and arguments; empty: none."""
+    on_failed: tuple[str, ...] = ()
+    on_idle: tuple[str, ...] = ()
+    timeout_s: float = HOOK_TIMEOUT_S
+
+
+NO_HOOKS = Hooks()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +91,7 @@ class RuleSettings:
     component: str | None = None
     """Name of the component it was built from; None: the default model."""
     workflow: str | None = None
+    hooks: Hooks = NO_HOOKS
     origins: Mapping[str, Origin] = field(default_factory=dict, compare=False, repr=False)
     """Where each key (`include`, `include.0`, `output.folder` …) was written."""
 

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from upscaled.config.conditions import Conditions
-from upscaled.config.settings import RuleSettings, Settings
+from upscaled.config.settings import Hooks, RuleSettings, Settings
 from upscaled.config.tree import Mapping, Node, Scalar, children, plain
 from upscaled.job import Delivery, Recipe
 
@@ -90,6 +90,7 @@ def _rule(rule: RuleSettings, settings: Settings) -> dict[str, Any]:
             "collision": rule.delivery.collision,
         },
         **_disposals(rule.delivery),
+        "hooks": _hooks(rule.hooks),
         "settle": _duration(rule.settle_s),
         "rescan": _duration(rule.rescan_s),
         "poll": _duration(rule.poll_s),
@@ -125,6 +126,15 @@ def _conditions(when: Conditions) -> dict[str, Any] | None:
     asked |= {"format": list(when.formats)} if when.formats else {}
     flags = {"gray": when.gray, "alpha": when.alpha, "animated": when.animated}
     return asked | {key: flag for key, flag in flags.items() if flag is not None} or None
+
+
+def _hooks(hooks: Hooks) -> dict[str, Any] | None:
+    commands = {"on_done": hooks.on_done, "on_failed": hooks.on_failed, "on_idle": hooks.on_idle}
+    # A dollar sign is written twice, or it would begin a variable.
+    shown: dict[str, Any] = {
+        key: [word.replace("$", "$$") for word in words] for key, words in commands.items() if words
+    }
+    return shown | {"timeout": _duration(hooks.timeout_s)} if shown else None
 
 
 def _disposals(delivery: Delivery) -> dict[str, Any]:

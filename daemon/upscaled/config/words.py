@@ -4,6 +4,7 @@ Types for pydantic; `json_schema_input_type` is what an editor is told of them.
 """
 
 import math
+import shlex
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -137,6 +138,23 @@ def disposal(*words: str, verb: str = "move") -> Callable[[object], tuple[str, s
     return check
 
 
+def _command(value: object) -> tuple[str, ...]:
+    """Program and arguments."""
+    if isinstance(value, str):
+        try:
+            words: list[object] = list(shlex.split(value))
+        except ValueError as error:
+            raise Misfit(f"{quoted(value)} is no command: {str(error).lower()}",
+                         "write a list: [program, argument]") from None  # fmt: skip
+    else:
+        words = list(value) if isinstance(value, list) else []
+    if not words or not words[0] or not all(isinstance(word, str) for word in words):
+        raise Misfit("a command is text, or a list of texts", "write [program, argument]")
+    if any("\0" in str(word) for word in words):
+        raise Misfit("a command holds no NUL character")
+    return tuple(map(str, words))
+
+
 def _memory(value: object) -> tuple[int | None, float | None]:
     part = units.share(value)
     return (None, part) if part else (units.size_bytes(value), None)
@@ -208,6 +226,9 @@ Texts = Annotated[list[Text], BeforeValidator(listed, json_schema_input_type=Tex
 Pattern = Annotated[str, PlainValidator(_pattern, json_schema_input_type=str)]
 Patterns = Annotated[list[Pattern], BeforeValidator(listed, json_schema_input_type=str | list[str])]
 Template = Annotated[str, PlainValidator(_template, json_schema_input_type=str)]
+Command = Annotated[
+    tuple[str, ...], PlainValidator(_command, json_schema_input_type=Text | list[str])
+]
 Duration = Annotated[float, PlainValidator(units.seconds, json_schema_input_type=str | float)]
 KeepAlive = Annotated[float, PlainValidator(_keep_alive, json_schema_input_type=str | float)]
 Memory = Annotated[

@@ -104,6 +104,8 @@ def _problems(supervisor: "Supervisor", views: list[InboxView]) -> Iterator[dict
             )
     if supervisor.sources.trouble is not None:
         yield _problem(supervisor.sources.trouble, "check the permissions of the inbox")
+    for failed in supervisor.herald.troubles:
+        yield _problem(failed, "try its command by hand; what it said: upscaled logs")
     for view in views:
         if view.reason is not None:
             hint = "it is looked for by itself; to look now: upscaled scan"

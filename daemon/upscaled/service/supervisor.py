@@ -158,7 +158,7 @@ class Supervisor:
         self._pruner = Pruner(
             self.store, self.clock, partial(look_in_background, deliver=self._events.put)
         )
-        self._herald = Herald(self)
+        self.herald = Herald(self)
         self._intake = Intake(self.store, self.clock)
         self._orders = Orders(self)
         try:
@@ -192,7 +192,7 @@ class Supervisor:
             since=now if since is None else since,
             hear=self._hear_last,
         )
-        self._herald.stop()
+        self.herald.stop()
         _log.info("stopped", extra=log.fields(log.Event.STOPPED))
 
     def _hear_last(self, timeout_s: float) -> None:
@@ -244,7 +244,7 @@ class Supervisor:
             if view.footing is not None:
                 self.footings.learn(view.root, view.footing)
         self._tell_systemd()
-        self._herald.step()
+        self.herald.step()
         if self._once and self._stopping_since is None and self._is_drained():
             self.stop()
         return self._is_over()
@@ -316,7 +316,7 @@ class Supervisor:
             # What stands there now, or comes back, is new work: nobody else looks at it again.
             self.inboxes.resettle(order.source)
         if state in {JobState.DONE, JobState.FAILED}:
-            self._herald.ended(order, outcome)
+            self.herald.ended(order, outcome)
         if state is not JobState.WAITING:
             self.sources.offer(order.job_id)
 
@@ -368,6 +368,7 @@ class Supervisor:
         self._config_watch.follow(settings.watched)
         reseat(self.dispatcher, before, settings, self.dirs, self._make_seat)
         self.inboxes.watch(self.active)
+        self.herald.reloaded()
         for model in dict.fromkeys(rule.recipe.model for rule in self.active):
             if model not in models:
                 self.dispatcher.warm(Warm(model))
@@ -386,6 +387,7 @@ class Supervisor:
             and self._events.is_empty
             and not self.dispatcher.flights
             and not self.sources.is_busy
+            and not self.herald.is_busy
             and not self.store.ready(names, self.clock.now())
         )
 

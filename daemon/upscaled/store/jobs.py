@@ -91,6 +91,13 @@ class Store(Arrivals, Recovery, Pruning):
                 count += done
         return count
 
+    def has_work(self, rule: str) -> bool:
+        """Whether anything of it waits, for whatever, or runs."""
+        row = self._row(
+            "SELECT 1 FROM job WHERE rule = ? AND state IN ('waiting', 'running') LIMIT 1", (rule,)
+        )
+        return row is not None
+
     def failed_since(self, at: float) -> int:
         """How many jobs failed since then."""
         row = self._row(
