@@ -13,6 +13,7 @@ COMMANDS = {
     "down": "down",
     "status": "status",
     "run": "run",
+    "compare": "compare",
     "add": "add",
     "queue": "lists",
     "failed": "lists",
