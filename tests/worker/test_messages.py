@@ -40,6 +40,7 @@ from upscaled.worker.messages import (
     Finished,
     Found,
     FromWorker,
+    GaveUp,
     Identified,
     Learned,
     Progressed,
@@ -98,6 +99,7 @@ FROM_WORKER = [
     Found(Path("/caf\udce9"), Footing(Path("/media/caf\udce9"), 1, 2)),
     Beat(2**40),
     Beat(0, 128),
+    GaveUp(ODD),
 ]
 
 

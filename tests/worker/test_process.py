@@ -147,6 +147,52 @@ sys.exit(main.main(sys.argv[1:]))
     assert died.exit_code == 1
 
 
+@pytest.mark.parametrize(
+    ("decoder", "words"),
+    [
+        ("while True: pass", "decoding a.png took longer than 1 s"),
+        (
+            "kept.append(bytearray(b'x') * 50_000_000)",
+            "decoding a.png took more than 0.1 GB of memory",
+        ),
+    ],
+)
+def test_a_decoder_without_end_is_the_end_of_the_worker_and_told(
+    events: SimpleQueue[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    decoder: str,
+    words: str,
+) -> None:
+    limit = "LEAST_S = 1" if "longer" in words else "LEAST_BYTES = 100_000_000"
+    program = f"""
+import sys
+from upscaled.image import decode
+from upscaled.worker import guard, main
+guard.{limit}
+kept = []
+def endless(image):
+    for _ in range(40):
+        {decoder}
+    while True: pass
+decode.planes_of = endless
+sys.exit(main.main(sys.argv[1:]))
+"""
+    real = subprocess.Popen
+
+    def start(command: list[str], **options: Any) -> Any:
+        return real([sys.executable, "-c", program, *command[-2:]], **options)
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    worker = WorkerProcess(BEGIN, events.put)
+    worker.send(Run(order(tmp_path / "a.png", tmp_path / "out")))
+    worker.send(Verdict(until(events, Identified).job_id, None))
+    died = until(events, Died)
+    worker.join(10)
+    assert (died.reason, died.exit_code) == (words, 1)
+
+
 def test_a_worker_whose_listener_dies_is_buried(
     events: SimpleQueue[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,7 +1,7 @@
 """Bytes to a Picture. Content decides, never the file's name."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -27,7 +27,15 @@ MAX_INPUT_PX = 500_000_000
 """Far above any camera; a bomb of a few kB claims 4 × 10⁹."""
 
 
-def decode(content: bytes, max_px: int = MAX_INPUT_PX) -> Picture:
+Expect = Callable[[int], None]
+"""Told how many pixels are to be decoded next: for whoever minds the time that it takes."""
+
+
+def expect_any(_: int) -> None:
+    pass
+
+
+def decode(content: bytes, max_px: int = MAX_INPUT_PX, expect: Expect = expect_any) -> Picture:
     """The picture in a file's bytes, upright.
 
     Raises:
@@ -39,7 +47,7 @@ def decode(content: bytes, max_px: int = MAX_INPUT_PX) -> Picture:
     if not content:
         raise UnreadableImage("the file is empty")
     with explained(content):
-        return _decode(content, max_px)
+        return _decode(content, max_px, expect)
 
 
 @contextmanager
@@ -76,16 +84,16 @@ def _says_truncated(error: Exception) -> bool:
     )
 
 
-def _decode(content: bytes, max_px: int) -> Picture:
+def _decode(content: bytes, max_px: int, expect: Expect) -> Picture:
     try:
         image = opened(content)
     except UnidentifiedImageError:
         if not is_tiff(content):
             raise
         # Pillow knows TIFFs by their layout of samples, and not all that there are.
-        return _of_tiff(content, max_px)
+        return _of_tiff(content, max_px, expect)
     with image:
-        check_input(image.width, image.height, max_px)
+        expect(check_input(image.width, image.height, max_px))
         found = metadata.read(content, image.info)
         picture = _picture(first_frame(content, image), found, image.format or "PNG")
         return replace(
@@ -95,8 +103,8 @@ def _decode(content: bytes, max_px: int) -> Picture:
         )
 
 
-def _of_tiff(content: bytes, max_px: int) -> Picture:
-    check_input(*size_of(content), max_px)
+def _of_tiff(content: bytes, max_px: int, expect: Expect) -> Picture:
+    expect(check_input(*size_of(content), max_px))
     found = metadata.read(content, {})
     return _picture(checked(deep_planes(content, metadata.profile_of_tiff(content))), found, "TIFF")
 
@@ -126,10 +134,15 @@ def first_frame(content: bytes, image: Image.Image) -> Planes:
     return checked(planes_of(image))
 
 
-def check_input(width_px: int, height_px: int, max_px: int) -> None:
-    """Raises ImageTooLarge: more pixels than allowed; told before any is decoded."""
+def check_input(width_px: int, height_px: int, max_px: int) -> int:
+    """How many pixels that are.
+
+    Raises:
+        ImageTooLarge: more than allowed; told before any is decoded.
+    """
     if width_px * height_px > max_px:
         raise ImageTooLarge(
             f"{width_px}×{height_px} px is more than {max_px / 1e6:g} MP",
             hint="cut it into parts first, or raise `source_limit_mp` of its rule",
         )
+    return width_px * height_px

@@ -12,7 +12,7 @@ from PIL import Image
 
 from upscaled.errors import ImageTooLarge
 from upscaled.image import metadata, orientation, tiff_pages
-from upscaled.image.decode import MAX_INPUT_PX, decode, explained
+from upscaled.image.decode import MAX_INPUT_PX, Expect, decode, expect_any, explained
 from upscaled.image.deep import is_tiff
 from upscaled.image.endings import has_end
 from upscaled.image.picture import Picture
@@ -85,22 +85,22 @@ class Frames:
         return replace(self.first, colour=bare.colour, alpha=bare.alpha, notes=())
 
 
-def open_frames(content: bytes, max_px: int = MAX_INPUT_PX) -> Frames:
-    """What is in a file's bytes.
+def open_frames(content: bytes, max_px: int = MAX_INPUT_PX, expect: Expect = expect_any) -> Frames:
+    """What is in a file's bytes. `expect` is told of each frame before it is decoded.
 
     Raises:
         TruncatedImage, UnreadableImage, UnsupportedImage: of any frame, as `decode` says.
         ImageTooLarge: a frame of more than `max_px`, or far more in all of them together.
     """
     if is_tiff(content):
-        return _pages(content, max_px)
-    first = decode(content, max_px)
+        return _pages(content, max_px, expect)
+    first = decode(content, max_px, expect)
     notes = first.notes
     with explained(content), opened(content) as image:
         count = getattr(image, "n_frames", 1) - int(getattr(image, "default_image", False))
         if count > 1 and image.format in _ANIMATED:
             _check_total([(image.width, image.height)] * count, max_px * _TIMES_ONE)
-            return _animation(first, content, image)
+            return _animation(first, content, image, expect)
         if count > 1 and image.format not in _OF_ONE:
             notes = (*notes, f"only the first of its {count} pictures was upscaled")
     return Frames(first, ((first.width_px, first.height_px),), notes=notes)
@@ -116,7 +116,7 @@ def _check_total(sizes_px: list[tuple[int, int]], most_px: int) -> None:
         )
 
 
-def _animation(first: Picture, content: bytes, image: Image.Image) -> Frames:
+def _animation(first: Picture, content: bytes, image: Image.Image, expect: Expect) -> Frames:
     notes: tuple[str, ...] = ()
     if not has_end(content):
         raise EOFError("the end of the animation is missing")
@@ -125,7 +125,10 @@ def _animation(first: Picture, content: bytes, image: Image.Image) -> Frames:
     plays = _plays(image)
     durations: list[float] = []
     gray, has_alpha = True, False
+    frame_px = image.width * image.height
+    expect(frame_px)
     for frame, duration_ms in _composed(content):
+        expect(frame_px)
         durations.append(duration_ms)
         colour = frame.picture.colour
         if colour.dtype != first.colour.dtype:
@@ -185,13 +188,13 @@ def _same(one: Picture, other: Picture) -> bool:
     )
 
 
-def _pages(content: bytes, max_px: int) -> Frames:
-    first = decode(content, max_px)
+def _pages(content: bytes, max_px: int, expect: Expect) -> Frames:
+    first = decode(content, max_px, expect)
     seen, left_out = tiff_pages.survey(content)
     if len(seen) <= 1:
         return Frames(first, ((first.width_px, first.height_px),), notes=first.notes)
     _check_total(seen, max_px * _TIMES_ONE)
-    pictures = (decode(page, max_px) for page in tiff_pages.pages(content))
+    pictures = (decode(page, max_px, expect) for page in tiff_pages.pages(content))
     first = next(pictures)
     sizes = [(first.width_px, first.height_px)]
     sizes += [(picture.width_px, picture.height_px) for picture in pictures]

@@ -2,7 +2,7 @@
 
 import mmap
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -26,9 +26,16 @@ class Encoded:
 
 
 def through(
-    frames: Frames, stage: Stage, *, progress: Progress, cancelled: Callable[[], bool]
+    stream: Iterable[Frame],
+    frames: Frames,
+    stage: Stage,
+    *,
+    progress: Progress,
+    cancelled: Callable[[], bool],
 ) -> Iterator[Frame]:
-    """Each frame as the stage makes it; one that repeats the last is not made again.
+    """Each of the `frames`, as `stream` gives them, as the stage makes it.
+
+    One that repeats the last is not made again.
 
     Raises:
         Interrupted: `cancelled`, asked between two frames too.
@@ -36,7 +43,7 @@ def through(
     weights = [width * height for width, height in frames.sizes_px]
     total, done = sum(weights) * _UNITS, 0
     last: Picture | None = None
-    for frame, weight in zip(frames, weights, strict=True):
+    for frame, weight in zip(stream, weights, strict=True):
         if cancelled():
             raise Interrupted
         if not frame.repeats or last is None:

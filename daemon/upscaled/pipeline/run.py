@@ -40,12 +40,14 @@ from upscaled.pipeline.beside import Beside, Verdict, first_free, judged, redire
 from upscaled.pipeline.check import Checked
 from upscaled.pipeline.flow import Open, Side, Sized, open_flow
 from upscaled.pipeline.frames import Encoded, spooled, through
+from upscaled.pipeline.minding import Guard, NoGuard, minded
 from upscaled.pipeline.provenance import encoding_of, mark_of, refuse_own
 from upscaled.pipeline.source import Source, is_unchanged, read
 from upscaled.pipeline.stage import Progress, Upscaler
 from upscaled.pipeline.too_large import placed
 from upscaled.pipeline.upscaling import Upscaling
 
+_NO_GUARD = NoGuard()
 _SPELLINGS = {
     "jpeg": {"jpg", "jpeg", "jpe", "jfif"},
     "tiff": {"tif", "tiff"},
@@ -116,8 +118,12 @@ class Upscaled:
     side: Side = field(default_factory=Side)
 
 
-def prepare(order: Order, ledger: Ledger, *, mark: str) -> Prepared | Done:
+def prepare(
+    order: Order, ledger: Ledger, *, mark: str, guard: Guard = _NO_GUARD
+) -> Prepared | Done:
     """Read and decode; or, where the same bytes were done before, the copied result.
+
+    `guard` minds all that is decoded, and nothing else.
 
     Raises:
         NotTaken: the picture is not what the rule asks for.
@@ -128,19 +134,16 @@ def prepare(order: Order, ledger: Ledger, *, mark: str) -> Prepared | Done:
     """
     started = time.monotonic()
     source = read(order)
-    refusal = ledger.describe(order.job_id, probe(source.content)) if order.probe else None
-    if refusal is not None:
-        raise NotTaken(refusal)
-    most_px = round(order.recipe.source_limit_mp * 1e6)
+    _check_traits(order, source, ledger, guard)
     twin = ledger.identify(order.job_id, source.sha256)
     # What is made besides the result is not known of the twin.
     if twin is not None and not order.delivery.extras and order.delivery.check is None:
         if order.delivery.on_success == "delete":
-            _check_loss(order, open_frames(source.content, most_px))
+            _check_loss(order, _frames(order, source, guard))
         done = _repeat(order, source, twin, ledger, mark=mark)
         if done is not None:
             return done
-    frames = open_frames(source.content, most_px)
+    frames = _frames(order, source, guard)
     refuse_own(order, frames.first.metadata.exif)
     _check_need(frames, order.recipe)
     _check_loss(order, frames)
@@ -150,6 +153,19 @@ def prepare(order: Order, ledger: Ledger, *, mark: str) -> Prepared | Done:
         frames,
         Timings(decode_s=time.monotonic() - started),
     )
+
+
+def _check_traits(order: Order, source: Source, ledger: Ledger, guard: Guard) -> None:
+    if order.probe:
+        with guard.over(order, len(source.content)):
+            traits = probe(source.content)
+        if (refusal := ledger.describe(order.job_id, traits)) is not None:
+            raise NotTaken(refusal)
+
+
+def _frames(order: Order, source: Source, guard: Guard) -> Frames:
+    with guard.over(order, len(source.content)) as expect:
+        return open_frames(source.content, round(order.recipe.source_limit_mp * 1e6), expect)
 
 
 def upscale(
@@ -192,6 +208,7 @@ def work(
     *,
     progress: Progress,
     cancelled: Callable[[], bool],
+    guard: Guard = _NO_GUARD,
 ) -> Upscaled:
     """The device's part.
 
@@ -215,7 +232,9 @@ def work(
     started = time.monotonic()
     made: Picture | Encoded
     if target.is_stream:
-        larger = through(frames, stage, progress=progress, cancelled=cancelled)
+        larger = through(
+            minded(frames, order, guard), frames, stage, progress=progress, cancelled=cancelled
+        )
         made = spooled(
             order.delivery.folder / order.relative,
             lambda stream: write_stream(

@@ -9,7 +9,7 @@ import sys
 import threading
 
 from upscaled.service.executor import Deliver, Died, Said
-from upscaled.worker.messages import Begin, Channel, FromWorker, ToWorker
+from upscaled.worker.messages import Begin, Channel, FromWorker, GaveUp, ToWorker
 
 _log = logging.getLogger(__name__)
 
@@ -68,14 +68,18 @@ class WorkerProcess:
 
     def _hear_it_out(self) -> str:
         """Until the other end is gone; what was wrong with it, if that was the reason."""
+        reason = ""
         try:
             for message in self._channel.receive(FromWorker):
-                self._deliver(Said(self, message))
+                if isinstance(message, GaveUp):
+                    reason = message.reason
+                else:
+                    self._deliver(Said(self, message))
         except OSError:
             pass
         except Exception as error:  # noqa: BLE001 (a deaf daemon would wait for ever)
             return f"it sent nonsense: {error}"
-        return ""
+        return reason
 
 
 def _describe(code: int) -> str:

@@ -18,6 +18,7 @@ from upscaled.pipeline import run
 from upscaled.pipeline.outcome import outcome_of
 from upscaled.pipeline.stage import Upscaler
 from upscaled.plain import printable
+from upscaled.worker.guard import DecodeGuard
 from upscaled.worker.messages import (
     Announced,
     Committed,
@@ -85,8 +86,13 @@ class Lanes:
         *,
         mark: str,
         ledger: ChannelLedger | None = None,
+        guard: DecodeGuard | None = None,
     ) -> None:
-        """`ledger`: instead of the supervisor's, where there is none."""
+        """`ledger`: instead of the supervisor's, where there is none.
+
+        `guard` minds what decoding costs, as often as somebody lets it look.
+        """
+        self._guard = guard or DecodeGuard(_log.critical)
         self._residents = residents
         self._send = send
         self._mark = mark
@@ -132,21 +138,24 @@ class Lanes:
     def _device_lane(self) -> None:
         while (prepared := self._prepared.get()) is not None:
             if isinstance(prepared, Warm):
-                self._warm(prepared)
+                with self._guard.beside():
+                    self._warm(prepared)
             elif self.stopping.is_set():
                 self._finish(prepared.order, Interrupted())
             else:
-                self._attempt(prepared.order, partial(self._upscale, prepared))
+                with self._guard.beside():
+                    self._attempt(prepared.order, partial(self._upscale, prepared))
         self._upscaled.put(None)
 
     def _encode_lane(self) -> None:
         # Goes on while stopping: what is left to do is short, what was done is not.
         while (upscaled := self._upscaled.get()) is not None:
-            self._attempt(upscaled.prepared.order, partial(self._deliver, upscaled))
+            with self._guard.beside():
+                self._attempt(upscaled.prepared.order, partial(self._deliver, upscaled))
 
     def _prepare(self, order: Order) -> None:
         self._say(order, "decode", 0, 1)
-        prepared = run.prepare(order, self.ledger, mark=self._mark)
+        prepared = run.prepare(order, self.ledger, mark=self._mark, guard=self._guard)
         if isinstance(prepared, Done):
             self._finish(order, prepared)
         else:
@@ -175,7 +184,13 @@ class Lanes:
         picture = prepared.picture
         plan = opened.stage.plan(picture.width_px, picture.height_px)
         result_px = plan.width_px * plan.height_px
-        upscaled = run.work(prepared, opened, progress=progress, cancelled=self.stopping.is_set)
+        upscaled = run.work(
+            prepared,
+            opened,
+            progress=progress,
+            cancelled=self.stopping.is_set,
+            guard=self._guard,
+        )
         for network in networks:
             self._residents.report_learned(network)
         self._upscaled.put(upscaled)

@@ -173,6 +173,13 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class GaveUp:
+    """The last word of a worker that has to end, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Beat:
     """Sent each second: the worker's threads are alive."""
 
@@ -195,6 +202,7 @@ FromWorker = (
     | Finished
     | Learned
     | Found
+    | GaveUp
     | Beat
 )
 

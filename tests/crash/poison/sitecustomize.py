@@ -34,13 +34,13 @@ class _Poisoner(MetaPathFinder):
 
         def exec_module(module: ModuleType) -> None:
             load(module)
-            decode = module.decode
+            open_frames = module.open_frames
 
-            def poisoned(content: bytes) -> object:
+            def poisoned(content: bytes, *limits: object) -> object:
                 _die_of(content)
-                return decode(content)
+                return open_frames(content, *limits)
 
-            module.decode = poisoned
+            module.open_frames = poisoned
 
         spec.loader.exec_module = exec_module
         return spec
