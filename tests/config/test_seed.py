@@ -76,6 +76,39 @@ def test_a_quality_check_compares_what_came_in_with_what_came_out(load: Load) ->
     assert recipe.result == "upscale"
 
 
+def test_the_output_of_a_whole_workflow_is_that_of_its_last_job(load: Load) -> None:
+    for output in (
+        '"${output as image}"', '"${output}"', '"${ output[0] as image | x }"',
+        '{image: "${output}"}',
+    ):  # fmt: skip
+        settings = load(f'workflow: {{input: "${{input}}", output: {output}}}\n{RULES}')
+        assert settings.rules[0].recipe == load(RULES).rules[0].recipe
+
+
+FILM = """
+workflow:
+  jobs:
+    - {id: frames, component: frames, input: {video: "${input.video as video}"}}
+    - {id: upscale, component: upscaler, input: {image: "${jobs.frames.output[*].image}"}}
+components:
+  - {id: frames, type: video-frame-extractor, driver: ffmpeg}
+  - {id: upscaler, type: model, task: image-upscale, family: real-esrgan, scale: 2}
+"""
+
+
+def test_a_workflow_on_films_may_stand_beside_rules_that_do_not_use_it(load: Load) -> None:
+    settings = load(FILM + RULES)
+    assert (settings.rules[0].component, settings.rules[0].recipe.scale) == ("upscaler", 2)
+    assert any("no rule can use this workflow" in note.message for note in settings.notices)
+
+
+def test_a_rule_cannot_name_a_workflow_on_films(load: Load) -> None:
+    named = RULES.replace("output:", "workflow: default, output:")
+    with pytest.raises(ConfigProblems) as raised:
+        load(FILM + named)
+    assert "'frames' (video-frame-extractor) does nothing" in str(raised.value)
+
+
 MODERN = """
 controller:
   adapter: {type: http-server, port: 8080, base_path: /api, on: no}

@@ -1,11 +1,11 @@
 """The workflows of a document: which one a rule uses, and what that makes of its recipe."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from upscaled.config.findings import SINGLE_WORKFLOW, Findings
 from upscaled.config.flow import Workflow
-from upscaled.config.model import Rule
+from upscaled.config.model import Foreign, Rule
 from upscaled.config.problems import did_you_mean
 from upscaled.config.stages import Stages
 from upscaled.config.tree import Location
@@ -19,11 +19,32 @@ class Flows:
     findings: Findings
     stages: Stages
     _woven: dict[str, Flow | None] = field(default_factory=dict)
+    _strange: set[str] = field(default_factory=set)
 
-    def weave(self) -> None:
-        """All of them, so that what is wrong with one that no rule uses is said too."""
+    def weave(self, named: Collection[str | None]) -> None:
+        """All of them, so that what is wrong with one that no rule uses is said too.
+
+        `named`: by rules. Others may do what has no meaning here, like those on films.
+        """
+        wanted = {known for name, known in _aliases(self.blocks).items() if name in named}
+        for name in self.blocks.keys() - wanted:
+            if stranger := self._stranger(self.blocks[name]):
+                self._strange.add(name)
+                self.findings.notice(
+                    ("workflows", name),
+                    f"no rule can use this workflow: '{stranger}' does nothing with images here",
+                )
         for name, block in self.blocks.items():
+            if name in self._strange:
+                continue
             self._woven[name] = Weaver(name, block, self.findings, self.stages.made).flow()
+
+    def _stranger(self, block: Workflow) -> str | None:
+        """A component of another kind that it uses."""
+        steps = [step for job in (block.jobs or {}).values() for step in (job, job.do) if step]
+        blocks = self.stages.components.blocks
+        names = (step.component for step in steps if step.component)
+        return next((name for name in names if isinstance(blocks.get(name), Foreign)), None)
 
     def flow(self, name: str) -> Flow | None:
         """None where it is faulty, which is said already."""
@@ -63,7 +84,7 @@ class Flows:
     def _default(self) -> str | None:
         """The only one, or the one that is marked."""
         marked = [name for name, block in self.blocks.items() if block.default]
-        candidates = marked or list(self.blocks)
+        candidates = marked or [name for name in self.blocks if name not in self._strange]
         return candidates[0] if len(candidates) == 1 else None
 
 

@@ -12,6 +12,10 @@ _INNER = re.compile(
     re.DOTALL,
 )
 _STEP = re.compile(r"[.\[]")
+OWN_OUTPUT = re.compile(
+    r"\$\{\s*output(?:\.(?!output\b)[\w-]+|\[[^\]]*\])*\s*(?:\bas\b[^|}]*)?(?:\|.*)?\}", re.DOTALL
+)
+"""`${output as image}`, as the whole of a workflow's `output:`: what its last job gives."""
 COUNT = re.compile(r"\$\{\s*input\.[A-Za-z_]\w*_count\s*(?:\bas\b.*)?\}", re.DOTALL)
 """How many images came in: a rule passes them one by one, so it is always one."""
 

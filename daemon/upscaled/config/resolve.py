@@ -67,7 +67,7 @@ class Resolver:
         self._note_other_sections()
         for name in self.components.blocks:
             self.components.made(name)
-        self.flows.weave()
+        self.flows.weave({rule.workflow for rule in (self.document.rules or {}).values()})
         if not self.document.rules:
             self.findings.missing(
                 ("rules",), "there are no rules, so nothing is watched", "upscaled config init"

@@ -7,7 +7,14 @@ from graphlib import CycleError, TopologicalSorter
 from upscaled.config.findings import Findings, dotted
 from upscaled.config.flow import Job, Workflow
 from upscaled.config.problems import did_you_mean
-from upscaled.config.reference import COUNT, SOURCE, NoReference, Reference, parse_reference
+from upscaled.config.reference import (
+    COUNT,
+    OWN_OUTPUT,
+    SOURCE,
+    NoReference,
+    Reference,
+    parse_reference,
+)
 from upscaled.config.tree import Location
 from upscaled.job import IMAGE_QUALITY, StageRecipe
 
@@ -210,12 +217,14 @@ class Weaver:
     def _result(self, stages: tuple[StageRecipe, ...]) -> str:
         given = [stage.name for stage in stages if stage.task != IMAGE_QUALITY]
         at: Location = (*self.at, "output")
-        if self.block.output is not None:
+        written = self.block.output
+        if isinstance(written, dict) and len(written) == 1:
+            key, written = next(iter(written.items()))
+            at = (*at, key)
+        if written is not None and not (
+            isinstance(written, str) and OWN_OUTPUT.fullmatch(written.strip())
+        ):
             jobs = {name: Job() for name in self._wired}
-            written = self.block.output
-            if isinstance(written, dict) and len(written) == 1:
-                key, written = next(iter(written.items()))
-                at = (*at, key)
             name = self._reference(written, at, jobs)
             if name in given:
                 return name
