@@ -161,19 +161,47 @@ class TestAConversation:
         assert path.parent.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_hundred_idle_clients_cost_the_next_one_a_sentence(
+def test_two_hundred_idle_clients_keep_nobody_from_an_answer(
     path: Path, server: Server, eventually: Eventually
 ) -> None:
     with contextlib.ExitStack() as idle:
-        for _ in range(module._MOST_CLIENTS):
+        for number in range(200):
             idle.enter_context(client(path))
-        eventually(lambda: server._clients == module._MOST_CLIENTS)
+            if number % 50 == 0:
+                assert is_well(path)
+        eventually(lambda: server._clients <= module._MOST_CLIENTS, timeout_s=30)
+        assert is_well(path)
+    eventually(lambda: server._clients == 0, timeout_s=30)
+    assert is_well(path)
+
+
+def test_clients_that_do_not_read_their_answers_keep_nobody_from_one(
+    path: Path, server: Server, eventually: Eventually
+) -> None:
+    asked = protocol.encode_request(Request("echo", {"long": "x" * 50_000}))
+    with contextlib.ExitStack() as slow:
+        for _ in range(module._MOST_CLIENTS + 10):
+            sock = slow.enter_context(client(path))
+            sock.setblocking(False)
+            with contextlib.suppress(BlockingIOError, ConnectionError):
+                for _ in range(20):
+                    sock.sendall(asked)
+        assert is_well(path)
+        eventually(lambda: server._clients <= module._MOST_CLIENTS, timeout_s=30)
+        assert is_well(path)
+    eventually(lambda: server._clients == 0, timeout_s=30)
+
+
+def test_clients_that_wait_for_their_answers_are_not_let_go_for_others(
+    path: Path, server: Server, eventually: Eventually
+) -> None:
+    with contextlib.ExitStack() as waiting:
+        for _ in range(module._MOST_CLIENTS):
+            waiting.enter_context(client(path)).sendall(protocol.encode_request(Request("never")))
+        eventually(lambda: server._clients == module._MOST_CLIENTS and not server._quiet)
         with pytest.raises(ControlError, match="too many clients"):
             ask(path, Request("hello"))
-        for _ in range(100 - module._MOST_CLIENTS):
-            idle.enter_context(client(path))
-    eventually(lambda: server._clients == 0)
-    assert is_well(path)
+    server.stop()
 
 
 def test_idle_clients_are_let_go_in_time(

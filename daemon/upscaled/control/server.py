@@ -7,10 +7,10 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from upscaled.control import protocol
 from upscaled.control.address import short_address
@@ -23,6 +23,7 @@ _MOST_CLIENTS = 64
 _BACKLOG = 100
 _UCRED = struct.Struct("3i")
 
+T = TypeVar("T")
 Handler = Callable[[protocol.Request, Future[dict[str, Any]]], None]
 """Called in the server's thread; must return at once, and settle the future from anywhere."""
 
@@ -34,6 +35,8 @@ class Server:
         self._thread = threading.Thread(target=self._run, name="control", daemon=True)
         self._stopping = asyncio.Event()
         self._clients = 0
+        self._quiet: dict[asyncio.StreamWriter, None] = {}
+        """Clients that are waited for, to ask or to read; the longest first."""
 
     @property
     def is_alive(self) -> bool:
@@ -102,10 +105,10 @@ class Server:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._clients += 1
         try:
-            if self._clients > _MOST_CLIENTS:
-                writer.write(protocol.encode_refusal("too many clients at once", "try again"))
-            elif _peer_uid(writer) not in {os.getuid(), 0}:
+            if _peer_uid(writer) not in {os.getuid(), 0}:
                 writer.write(protocol.encode_refusal("another user's daemon", None))
+            elif self._clients > _MOST_CLIENTS and not self._let_one_go():
+                writer.write(protocol.encode_refusal("too many clients at once", "try again"))
             else:
                 await self._converse(reader, writer)
             await asyncio.wait_for(writer.drain(), _IDLE_S)
@@ -115,10 +118,26 @@ class Server:
             self._clients -= 1
             writer.close()
 
+    def _let_one_go(self) -> bool:
+        """Whoever keeps the daemon waiting makes room for who asks it something."""
+        if not self._quiet:
+            return False
+        longest = next(iter(self._quiet))
+        del self._quiet[longest]
+        longest.transport.abort()
+        return True
+
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while line := await asyncio.wait_for(reader.readline(), _IDLE_S):
+        while line := await self._waited(writer, reader.readline()):
             writer.write(await self._answer(line))
-            await asyncio.wait_for(writer.drain(), _IDLE_S)
+            await self._waited(writer, writer.drain())
+
+    async def _waited(self, writer: asyncio.StreamWriter, client: Awaitable[T]) -> T:
+        self._quiet[writer] = None
+        try:
+            return await asyncio.wait_for(client, _IDLE_S)
+        finally:
+            self._quiet.pop(writer, None)
 
     async def _answer(self, line: bytes) -> bytes:
         try:
