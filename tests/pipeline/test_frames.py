@@ -2,6 +2,7 @@
 
 import io
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from upscaled.errors import (
 )
 from upscaled.image import frames as module
 from upscaled.image.endings import has_end
+from upscaled.image.formats import STREAMED
 from upscaled.image.frames import open_frames
 from upscaled.job import Fit, Twin
 from upscaled.pipeline import run
@@ -209,6 +211,24 @@ def test_an_animation_can_be_given_a_size(job: Job) -> None:
     frames, *_ = seen(done.result.path)
     assert {frame.shape for frame in frames} == {(45, 60, 4)}
     assert (done.result.width_px, done.result.height_px) == (60, 45)
+
+
+@pytest.mark.parametrize(
+    ("wish", "form", "size"), [("png", "PNG", (82, 62)), ("downscale", "WEBP", (60, 45))]
+)
+def test_an_animation_that_its_format_cannot_hold_is_what_the_rule_chose(
+    job: Job, monkeypatch: pytest.MonkeyPatch, wish: str, form: str, size: tuple[int, int]
+) -> None:
+    monkeypatch.setitem(STREAMED, "webp", replace(STREAMED["webp"], most_px=60))
+    source = drop(job, "a.webp", drawings(3), duration=100)
+    with pytest.raises(ImageTooLarge, match="82×62"):
+        job.run(job.order(source))
+    assert job.upscaler.calls == 0
+    done = job.run(job.order(source, on_too_large=wish))
+    assert (done.result.width_px, done.result.height_px) == size
+    assert "82×62 px is more than webp can hold" in done.notes[0]
+    with Image.open(done.result.path) as image:
+        assert (image.format, image.size, image.n_frames) == (form, size, 3)
 
 
 # Pages

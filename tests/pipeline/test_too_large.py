@@ -39,3 +39,16 @@ def test_the_last_size_fits_and_the_next_is_the_rules_choice(
 def test_a_format_without_a_limit_takes_any_size() -> None:
     recipe: Any = replace(RECIPE, on_too_large="downscale")
     assert target(recipe, "PNG", 10**6, 10**6) == Place("png", 10**6, 10**6)
+
+
+@pytest.mark.parametrize(("name", "most_px"), [("gif", 65_535), ("webp", 16_383)])
+def test_an_animation_has_the_same_choice(name: str, most_px: int) -> None:
+    film = Target(name, is_stream=True)
+    assert placed(RECIPE, film, most_px, 9) == Place(name, most_px, 9)
+    with pytest.raises(ImageTooLarge, match=name) as caught:
+        placed(RECIPE, film, most_px + 1, 9)
+    assert "on_too_large" in (caught.value.hint or "")
+    png = placed(replace(RECIPE, on_too_large="png"), film, most_px + 1, 9)
+    assert (png.format, png.width_px) == ("png", most_px + 1)
+    smaller = placed(replace(RECIPE, on_too_large="downscale"), film, 2 * most_px, 20)
+    assert (smaller.format, smaller.width_px, smaller.height_px) == (name, most_px, 10)

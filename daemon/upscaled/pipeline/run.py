@@ -14,7 +14,7 @@ from typing import Protocol
 from upscaled import footing
 from upscaled.errors import LargeEnough, NotTaken, SourceChanged, UnsupportedImage
 from upscaled.image.encode import check_extra, encode
-from upscaled.image.formats import STREAMED, check_size
+from upscaled.image.formats import STREAMED
 from upscaled.image.frames import Frames, open_frames
 from upscaled.image.picture import Picture
 from upscaled.image.probe import probe
@@ -43,8 +43,8 @@ from upscaled.pipeline.frames import Encoded, spooled, through
 from upscaled.pipeline.minding import Guard, NoGuard, minded
 from upscaled.pipeline.provenance import encoding_of, mark_of, refuse_own
 from upscaled.pipeline.source import Source, is_unchanged, read
-from upscaled.pipeline.stage import Progress, Upscaler
-from upscaled.pipeline.too_large import placed
+from upscaled.pipeline.stage import Progress, Stage, Upscaler
+from upscaled.pipeline.too_large import Place, placed
 from upscaled.pipeline.upscaling import Upscaling
 
 _NO_GUARD = NoGuard()
@@ -228,12 +228,16 @@ def work(
     aim = placed(order.recipe, target, plan.width_px, plan.height_px)
     target = replace(target, format=aim.format)
     check_extra(target.format)
-    _check_place(prepared, target, [plans[size] for size in sizes])
+    share = (aim.width_px * aim.height_px) / (plan.width_px * plan.height_px)
+    _check_room(prepared, target, [plans[size] for size in sizes], share)
     started = time.monotonic()
+    # Pages have sizes of their own, which TIFF can hold.
+    planned = (plan.width_px, plan.height_px) == (aim.width_px, aim.height_px)
+    fitting = stage if planned and target.is_stream else _Fitting(stage, aim)
     made: Picture | Encoded
     if target.is_stream:
         larger = through(
-            minded(frames, order, guard), frames, stage, progress=progress, cancelled=cancelled
+            minded(frames, order, guard), frames, fitting, progress=progress, cancelled=cancelled
         )
         made = spooled(
             order.delivery.folder / order.relative,
@@ -247,8 +251,7 @@ def work(
             ),
         )
     else:
-        made = stage(frames.first, progress=progress, cancelled=cancelled)
-        made = shrink(made, aim.width_px, aim.height_px)
+        made = fitting(frames.first, progress=progress, cancelled=cancelled)
     return Upscaled(
         prepared,
         target,
@@ -259,6 +262,20 @@ def work(
         tuple(dict.fromkeys((*made.notes, *frames.notes, *target.notes, *aim.notes, *stage.notes))),
         opened.side,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitting:
+    """A `Stage` whose pictures are then made as small as their format wants them."""
+
+    stage: Stage
+    aim: Place
+
+    def __call__(
+        self, picture: Picture, *, progress: Progress, cancelled: Callable[[], bool]
+    ) -> Picture:
+        made = self.stage(picture, progress=progress, cancelled=cancelled)
+        return shrink(made, self.aim.width_px, self.aim.height_px)
 
 
 def _check_need(frames: Frames, recipe: Recipe) -> None:
@@ -278,12 +295,9 @@ def _check_loss(order: Order, frames: Frames) -> None:
         )
 
 
-def _check_place(prepared: Prepared, target: Target, plans: list[SizePlan]) -> None:
-    """Whether format and disk have room for all frames."""
+def _check_room(prepared: Prepared, target: Target, plans: list[SizePlan], share: float) -> None:
+    """Whether the disk has room for all frames, `share` of whose planned pixels are written."""
     picture = prepared.picture
-    if target.is_stream:
-        for plan in plans:
-            check_size(target.format, plan.width_px, plan.height_px)
     channels = 4 if prepared.frames.has_alpha or picture.alpha is not None else 3
     pixels = sum(plan.width_px * plan.height_px for plan in plans)
     # Frames of an animation are mostly alike: together they take as little as a lossy picture.
@@ -293,7 +307,7 @@ def _check_place(prepared: Prepared, target: Target, plans: list[SizePlan]) -> N
     footing.look(delivery.folder, order.output_footing, required=delivery.require_mount)
     check_room(
         delivery.folder / order.relative,
-        pixels * channels * picture.colour.itemsize,
+        round(pixels * share) * channels * picture.colour.itemsize,
         "webp" if moves else target.format,
     )
 

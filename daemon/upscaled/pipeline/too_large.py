@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from upscaled.image.formats import FORMATS, check_size, fits
+from upscaled.image.formats import STREAMED, check_size, fits
 from upscaled.image.streams import Target
 from upscaled.job import Recipe
 
@@ -10,23 +10,25 @@ from upscaled.job import Recipe
 @dataclass(frozen=True, slots=True)
 class Place:
     format: str
-    """A name in `FORMATS`."""
+    """A name in `STREAMED`."""
     width_px: int
     height_px: int
     notes: tuple[str, ...] = ()
 
 
 def placed(recipe: Recipe, target: Target, width_px: int, height_px: int) -> Place:
-    """For a result of this size, before any work. Frames of a stream stay as they are.
+    """For a result, or frames, of this size, before any work.
+
+    TIFF, which alone holds pages of several sizes, takes any.
 
     Raises:
         ImageTooLarge: its format cannot hold it, and the recipe says `fail`.
     """
     name = target.format
-    if target.is_stream or fits(name, width_px, height_px):
+    if fits(name, width_px, height_px):
         return Place(name, width_px, height_px)
     told = f"{width_px}×{height_px} px is more than {name} can hold"
-    most_px = FORMATS[name].most_px
+    most_px = STREAMED[name].most_px
     if recipe.on_too_large == "png":
         return Place("png", width_px, height_px, (f"{told}: it was written as png",))
     if recipe.on_too_large == "downscale" and most_px is not None:
