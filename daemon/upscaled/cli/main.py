@@ -34,7 +34,9 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 (a table: an error, a ret
     try:
         result: Any = cli.main(arguments, prog_name="upscaled", standalone_mode=False)
     except UpscaledError as error:
-        _tell(f"upscaled: {error.message}", error.hint)
+        from upscaled.cli.hints import with_config  # noqa: PLC0415 (see above)
+
+        _tell(f"upscaled: {error.message}", error.hint and with_config(error.hint, arguments))
         return error.exit_code
     except click.ClickException as error:
         return _tell_click(error)

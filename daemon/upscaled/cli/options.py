@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 CONFIG_VARIABLE = "UPSCALED_CONFIG"
 
+_SAY_MORE = {("config", "check"), ("config", "show")}
+"""They tell of a file that is not there as of all else that is wrong with it."""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -24,7 +27,8 @@ def _existing(
     context: click.Context, _parameter: click.Parameter, files: tuple[Path, ...]
 ) -> tuple[Path, ...]:
     """A file that was named is there, also where nothing is read from it."""
-    if context.parent is None or context.parent.command.name != "config":  # its commands say more
+    above = context.parent.command.name if context.parent else None
+    if (above, context.command.name) not in _SAY_MORE:
         for file in files:
             if not file.exists():
                 raise ConfigError(

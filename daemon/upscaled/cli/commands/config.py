@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -170,7 +171,8 @@ def init(config: Path | None, *, force: bool) -> None:
             hint="choose another place: --config FILE",
         ) from error
     click.echo(f"{target}")
-    click.echo("Change it as you like, then: upscaled config check", err=True)
+    words = f" --config {shlex.quote(str(config))}" if config else ""
+    click.echo(f"Change it as you like, then: upscaled config check{words}", err=True)
 
 
 @config_group.command("path")
