@@ -298,10 +298,14 @@ def die_in(monkeypatch: pytest.MonkeyPatch, where: Any, name: str, when: threadi
         (
             control.Server,
             "_listen_until_stopped",
-            "(the thread control|the control socket's thread) died",
+            "^the thread control died: RuntimeError: a bug$",
         ),
-        (sources, "attempt", "the thread (sources|that moves sources) died"),
-        (watch_inbox.Inbox, "_round", "nobody watches"),
+        (sources, "attempt", "^the thread sources died: RuntimeError: a bug$"),
+        (
+            watch_inbox.Inbox,
+            "_round",
+            r"^nobody watches .* any more: the watching thread ended \(RuntimeError: a bug\)$",
+        ),
     ],
     ids=["control", "sources", "inbox"],
 )

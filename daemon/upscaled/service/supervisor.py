@@ -224,6 +224,8 @@ class Supervisor:
     def _step(self, server: Server) -> bool:
         """One round; whether all is over."""
         self._handle(self._events.next(self._nap_s()))
+        # Before the mailbox is emptied: what a thread died of was put there before it was dead.
+        threads = {"control": server.is_alive, "sources": self._disposer.is_alive}
         self._notice_absence()
         while not self._events.is_empty:
             self._handle(self._events.next(0))
@@ -233,10 +235,9 @@ class Supervisor:
         self.dispatcher.step(self.active)
         if self._stopping_since is None:
             self._pruner.step(self.settings.history_s)
-        if not server.is_alive:
-            raise UpscaledError("the control socket's thread died")
-        if not self._disposer.is_alive:
-            raise UpscaledError("the thread that moves sources died")
+        for name, is_alive in threads.items():
+            if not is_alive:
+                raise fallen(Fell(name, "it ended without an error"))
         views = self.inboxes.views()
         if dead := [view for view in views if not view.alive]:
             raise UpscaledError(f"nobody watches {dead[0].root} any more: {dead[0].reason}")
