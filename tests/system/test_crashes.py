@@ -14,12 +14,22 @@ from upscaled.store.views import JobView
 STOP_LIMIT_S = 5.0
 """Of a first SIGTERM, whatever the worker does."""
 AT_ONCE_S = 2.0
+LONG_PX = (1200, 900)
+"""Two minutes of work on two cores."""
 
 
 @pytest.fixture
 def source(daemon: Daemon) -> Path:
     """An image that the device is in the middle of."""
     source = daemon.drop("large.png", crop(0, 0, LARGE_PX))
+    daemon.wait_in_the_middle(source)
+    return source
+
+
+@pytest.fixture
+def long_source(daemon: Daemon) -> Path:
+    """Nobody would wait for its end."""
+    source = daemon.drop("long.png", crop(0, 0, LONG_PX))
     daemon.wait_in_the_middle(source)
     return source
 
@@ -107,6 +117,18 @@ def test_a_stop_gives_the_attempt_back_and_the_next_start_finishes_the_image(
     assert assert_finished_once(daemon, source).attempts == 1
 
 
+def test_a_stop_in_minutes_of_work_waits_for_the_end_of_a_tile_alone(
+    daemon: Daemon, long_source: Path
+) -> None:
+    worker = worker_of(daemon)
+
+    assert stop(daemon) < STOP_LIMIT_S
+
+    assert is_gone(worker)
+    assert "the tile takes too long" not in daemon.log
+    assert_given_back(daemon, long_source)
+
+
 def test_a_worker_that_hangs_does_not_hold_up_the_stop(daemon: Daemon, source: Path) -> None:
     worker = worker_of(daemon)
     os.kill(worker, signal.SIGSTOP)
@@ -117,7 +139,7 @@ def test_a_worker_that_hangs_does_not_hold_up_the_stop(daemon: Daemon, source: P
     assert_given_back(daemon, source)
 
 
-def test_a_second_sigterm_ends_it_at_once(daemon: Daemon, source: Path) -> None:
+def test_a_second_sigterm_ends_it_at_once(daemon: Daemon, long_source: Path) -> None:
     worker = worker_of(daemon)
     # It cannot answer the first one, which would go on waiting for it.
     os.kill(worker, signal.SIGSTOP)
@@ -127,4 +149,4 @@ def test_a_second_sigterm_ends_it_at_once(daemon: Daemon, source: Path) -> None:
     assert stop(daemon) < AT_ONCE_S
 
     assert is_gone(worker)
-    assert_given_back(daemon, source)
+    assert_given_back(daemon, long_source)
