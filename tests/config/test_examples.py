@@ -74,6 +74,62 @@ def test_what_is_shown_is_a_configuration_that_does_the_same(load: Load, path: P
     assert settings_tree(again) == settings_tree(settings)
 
 
+EVERY_STAGE = """\
+allow_shell: true
+precision: fp32
+components:
+  up: {model: realesrgan-x4plus, precision: bf16, params: {tile_size: 64}, output: {long_edge: 900}}
+  denoise: {task: image-denoise, model: realesr-animevideov3, tile_size: 32}
+  resize: {task: image-resize, long_edge: 700, only_if_smaller: true}
+  half: {task: image-resize, scale: 1.5}
+  mine: {task: shell, command: [sh, -c, 'cp "$${0}" {output}', "{input}"], timeout: 9s}
+  look: {task: image-quality}
+workflows:
+  all:
+    jobs:
+      - {id: a, component: denoise}
+      - {id: b, component: up, input: "${a.output}"}
+      - {id: c, component: mine, input: "${b.output}"}
+      - {id: d, component: resize, input: "${c.output}"}
+      - {id: e, component: half, input: "${d.output}"}
+      - {id: f, component: look, input: {original: "${input}", enhanced: "${e.output}"}}
+    output: ${d.output}
+  alone: {jobs: [{id: only, component: up}]}
+rules:
+  one: {watch: in, output: out, workflow: all, outputs: {b: {folder: b, quality: 7}, e: e}}
+  two: {watch: in2, output: {folder: out, scale: 3}, workflow: all,
+        quality_check: {min_psnr: 20, on_low_quality: fail, contact_sheet: png}}
+  three: {watch: in3, output: out, workflow: alone}
+  four: {watch: in4, output: out, component: half}
+  five: {watch: in5, output: out, component: up}
+"""
+
+
+def test_workflows_are_shown_as_a_configuration_that_does_the_same(load: Load) -> None:
+    settings = load(EVERY_STAGE)
+    again = load(tree_text(settings_tree(settings)))
+    for rule in settings.rules:
+        shown = again.rule(rule.name)
+        assert shown is not None
+        assert (shown.recipe, shown.delivery) == (rule.recipe, rule.delivery), rule.name
+    assert settings_tree(again)["workflows"] == settings_tree(settings)["workflows"]
+
+
+def test_the_example_of_scans_restores_and_judges() -> None:
+    (rule,) = load_config([FOLDER / "scans.yml"], environment={"HOME": "/home/me"}).rules
+    tasks = [(stage.task, stage.inputs) for stage in rule.recipe.stages]
+    assert tasks == [
+        ("image-denoise", ("",)),
+        ("image-upscale", ("denoise",)),
+        ("image-sharpen", ("upscale",)),
+    ]
+    assert rule.recipe.result == "sharpen"
+    assert rule.recipe.stages[1].scale == 2
+    assert rule.delivery.check is not None
+    assert rule.delivery.check.review_folder == Path("/home/me/Scans/to-review")
+    assert [extra.stage for extra in rule.delivery.extras] == ["upscale"]
+
+
 DOCUMENTED = re.findall(
     r"```yaml\n(.*?)```",
     (FOLDER.parent / "docs" / "configuration.md").read_text(encoding="utf-8"),

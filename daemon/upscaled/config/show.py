@@ -1,12 +1,12 @@
 """Settings and trees as text that is a configuration again."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from upscaled.config import show_flow
 from upscaled.config.conditions import Conditions
 from upscaled.config.settings import Hooks, RuleSettings, Settings
 from upscaled.config.tree import Mapping, Node, Scalar, children, plain
@@ -21,7 +21,8 @@ def settings_tree(of: Settings | Mapping) -> dict[str, Any]:
     if isinstance(of, Mapping):
         return {key: _without_tokens(value) for key, value in plain(of).items()}
     memory = of.memory_bytes if of.memory_share is None else f"{of.memory_share * 100:g}%"
-    return {
+    flows = {rule.name: rule.recipe for rule in of.rules if rule.recipe.stages}
+    shown: dict[str, Any] = {
         "device": list(of.device) if isinstance(of.device, tuple) else of.device,
         "precision": of.precision,
         "memory": memory,
@@ -33,6 +34,12 @@ def settings_tree(of: Settings | Mapping) -> dict[str, Any]:
         "components": {name: _component(recipe) for name, recipe in _recipes(of).items()},
         "rules": {rule.name: _rule(rule, of) for rule in of.rules},
     }
+    if any(stage.command for recipe in flows.values() for stage in recipe.stages):
+        shown["allow_shell"] = True
+    for name, recipe in flows.items():
+        shown["components"] |= show_flow.components(name, recipe)
+        shown.setdefault("workflows", {})[name] = show_flow.workflow(name, recipe)
+    return shown
 
 
 def tree_text(tree: dict[str, Any]) -> str:
@@ -48,10 +55,13 @@ def origin_lines(node: Node, key: str = "") -> Iterator[tuple[str, str, Any]]:
 
 
 def _recipes(settings: Settings) -> dict[str, Recipe]:
-    return {_component_name(rule, settings): rule.recipe for rule in settings.rules}
+    alone = [rule for rule in settings.rules if not rule.recipe.stages]
+    return {_component_name(rule, settings): rule.recipe for rule in alone}
 
 
 def _component_name(rule: RuleSettings, settings: Settings) -> str:
+    if rule.workflow is not None:  # with one stage, it is the same as a component
+        return f"{rule.name}.upscale"
     taken = {other.component for other in settings.rules}
     return rule.component or ("default" if "default" not in taken else "default-model")
 
@@ -80,15 +90,21 @@ def _rule(rule: RuleSettings, settings: Settings) -> dict[str, Any]:
         "exclude": list(rule.exclude),
         "when": _conditions(rule.when),
         "also": rule.also,
-        "component": _component_name(rule, settings),
+        **(
+            {"workflow": rule.name}
+            if rule.recipe.stages
+            else {"component": _component_name(rule, settings)}
+        ),
         "output": {
             "folder": str(rule.delivery.folder),
             "name": rule.delivery.name,
             "format": rule.recipe.format,
             **{key: getattr(rule.recipe, key) for key in _ENCODING},
-            **_size(rule.recipe),
+            **show_flow.size(rule.recipe.scale, rule.recipe.fit),
             "collision": rule.delivery.collision,
         },
+        "outputs": show_flow.outputs(rule.delivery.extras) or None,
+        "quality_check": show_flow.check(rule.delivery.check),
         **_disposals(rule.delivery),
         "hooks": _hooks(rule.hooks),
         "settle": _duration(rule.settle_s),
@@ -99,12 +115,6 @@ def _rule(rule: RuleSettings, settings: Settings) -> dict[str, Any]:
         "priority": rule.priority,
         "max_attempts": rule.max_attempts,
     }
-
-
-def _size(recipe: Recipe) -> dict[str, Any]:
-    if recipe.fit is None:
-        return {"scale": recipe.scale}
-    return {key.removesuffix("_px"): value for key, value in asdict(recipe.fit).items()}
 
 
 def _conditions(when: Conditions) -> dict[str, Any] | None:
@@ -130,9 +140,8 @@ def _conditions(when: Conditions) -> dict[str, Any] | None:
 
 def _hooks(hooks: Hooks) -> dict[str, Any] | None:
     commands = {"on_done": hooks.on_done, "on_failed": hooks.on_failed, "on_idle": hooks.on_idle}
-    # A dollar sign is written twice, or it would begin a variable.
     shown: dict[str, Any] = {
-        key: [word.replace("$", "$$") for word in words] for key, words in commands.items() if words
+        key: show_flow.escaped(words) for key, words in commands.items() if words
     }
     return shown | {"timeout": _duration(hooks.timeout_s)} if shown else None
 
