@@ -1,14 +1,18 @@
 """Bytes to pixels: content decides, nothing of it is trusted, nothing is lost without a word."""
 
 import io
+import logging
+import logging.handlers
 import struct
 import warnings
 import zlib
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -20,6 +24,7 @@ from upscaled.errors import (
     UnreadableImage,
 )
 from upscaled.image import decode as module
+from upscaled.image import readers
 from upscaled.image.colour import srgb
 from upscaled.image.decode import decode
 
@@ -386,3 +391,63 @@ def test_the_pictures_of_the_tests_are_read() -> None:
     content = (Path(__file__).parents[1] / "data" / "astronaut.png").read_bytes()
     with Image.open(io.BytesIO(content)) as image:
         assert decode(content).colour.shape[:2] == (image.height, image.width)
+
+
+def deep_heif(samples: Any) -> bytes:
+    heif = pytest.importorskip("pillow_heif")
+    readers.known()
+    image = heif.from_bytes("RGB;16", samples.shape[1::-1], samples.tobytes())
+    buffer = io.BytesIO()
+    image.save(buffer, quality=90)
+    return buffer.getvalue()
+
+
+def deep_cmyk(samples: Any) -> bytes:
+    buffer = io.BytesIO()
+    four = np.dstack([samples, samples[..., :1]])
+    tifffile.imwrite(buffer, four, photometric="separated")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("form", "bits"),
+    [("avif", 10), ("avif", 12), ("heif", 10), ("jp2", 16), ("ppm", 16), ("cmyk", 16)],
+)
+def test_depth_that_its_reader_does_not_give_is_told(make: Make, form: str, bits: int) -> None:
+    samples = make.smooth().astype(np.uint16) * 257
+    match form:
+        case "avif":
+            depth = [cv2.IMWRITE_AVIF_DEPTH, bits]
+            content = bytes(cv2.imencode(".avif", samples >> (16 - bits), depth)[1])
+        case "heif":
+            content = deep_heif(samples)
+        case "cmyk":
+            content = deep_cmyk(samples)
+        case _:
+            content = bytes(cv2.imencode(f".{form}", samples)[1])
+    picture = decode(content)
+    assert picture.colour.dtype == np.uint8
+    assert f"its samples have {bits} bits, and were read in 8" in picture.notes
+
+
+@pytest.mark.parametrize("form", ["AVIF", "HEIF", "JPEG2000", "PPM", "TIFF", "SGI"])
+def test_of_files_of_8_bits_nothing_is_told(make: Make, form: str) -> None:
+    readers.known()
+    assert decode(make.file(make.smooth(), form)).notes == ()
+
+
+def test_a_damaged_tiff_is_remarked_on_once(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    logged = logging.handlers.BufferingHandler(10_000)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [logged])
+    buffer = io.BytesIO()
+    extra = [(65_000 + number, 3, 1, 7, True) for number in range(300)]
+    tifffile.imwrite(buffer, make.pixels(bits=16), extratags=extra)
+    content = bytearray(buffer.getvalue())
+    for tag in range(65_000, 65_300):
+        at = content.index(struct.pack("<HHI", tag, 3, 1))
+        struct.pack_into("<HI", content, at + 2, 3, 1_000_000)
+        struct.pack_into("<I", content, at + 8, 0xFFFFFF00)
+    notes = decode(bytes(content)).notes
+    assert [note for note in notes if "damaged" in note] == list(notes)
+    assert "(and 299 remarks more)" in notes[0]
+    assert logged.buffer == []

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from upscaled.errors import (
@@ -16,6 +17,7 @@ from upscaled.errors import (
 from upscaled.image import metadata, orientation, png
 from upscaled.image.cutoff import is_cut_off
 from upscaled.image.deep import deep_planes, is_deep, is_tiff, size_of
+from upscaled.image.depth import bits_of
 from upscaled.image.picture import Picture
 from upscaled.image.planes import Planes, checked, planes_of
 from upscaled.image.readers import opened
@@ -95,7 +97,11 @@ def _decode(content: bytes, max_px: int, expect: Expect) -> Picture:
     with image:
         expect(check_input(image.width, image.height, max_px))
         found = metadata.read(content, image.info)
+        stored_bits = bits_of(content, image)
         picture = _picture(first_frame(content, image), found, image.format or "PNG")
+        if stored_bits > 8 and picture.colour.dtype == np.uint8:
+            told = f"its samples have {stored_bits} bits, and were read in 8"
+            picture = replace(picture, notes=(*picture.notes, told))
         return replace(
             picture,
             colour_space=png.colour_space(content) if picture.icc is None else (),

@@ -4,6 +4,7 @@ tifffile reads every layout of samples, but few ways of compression; OpenCV the 
 """
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -15,6 +16,7 @@ from upscaled.errors import UnsupportedImage
 from upscaled.image import ifd, png
 from upscaled.image.picture import Samples
 from upscaled.image.planes import Planes, sixteen_bits, three
+from upscaled.image.remarks import remarks
 
 _WIDTH, _HEIGHT = 256, 257
 _BITS, _COMPRESSION, _PHOTOMETRIC, _EXTRA, _FORMAT = 258, 259, 262, 338, 339
@@ -63,6 +65,12 @@ def deep_planes(content: bytes, icc: bytes | None, page: int = 0) -> Planes:
     """
     if content.startswith(png.SIGNATURE):
         return _of_png(content, icc)
+    with remarks() as notes:
+        planes = _of_tiff(content, icc, page)
+    return replace(planes, notes=(*planes.notes, *notes))
+
+
+def _of_tiff(content: bytes, icc: bytes | None, page: int) -> Planes:
     with tifffile.TiffFile(io.BytesIO(content)) as file:
         found = file.pages[page]
         if not isinstance(found, tifffile.TiffPage):
