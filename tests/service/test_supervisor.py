@@ -98,9 +98,10 @@ class House:
         return [word for message in list(self.notifier.sent) for word in message]
 
     def drop(self, name: str) -> Path:
-        path = self.inbox / name
-        path.write_bytes(os.urandom(8))
-        return path
+        # Whole when it gets its name: nothing waits here for files to settle.
+        partial = self.inbox / f".{name}.part"
+        partial.write_bytes(os.urandom(8))
+        return partial.rename(self.inbox / name)
 
     def status(self) -> dict[str, Any]:
         return ask(self.dirs.socket, Request("status"))
