@@ -232,6 +232,18 @@ def test_what_it_says_of_itself_is_kept_for_status(daemon: Daemon) -> None:
     assert daemon.store.learned() == {"tile": "128"}
 
 
+def test_the_licence_of_a_model_is_told_once_before_it_is_fetched(
+    daemon: Daemon, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    worker = daemon.up()
+    for done_bytes in (0, 1, 2):
+        worker.say(Fetching("realesrgan-x4plus", "fetch", done_bytes, 2))
+    said = [record.getMessage() for record in caplog.records if "fetched" in record.getMessage()]
+    assert len(said) == 1
+    assert "licence BSD-3-Clause, https://" in said[0]
+
+
 @pytest.mark.parametrize("outcome", [Retry("cut"), Changed(), Interrupted()])
 def test_the_end_is_told_with_the_state_that_the_store_gave(
     daemon: Daemon, outcome: Outcome

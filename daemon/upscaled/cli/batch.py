@@ -29,6 +29,7 @@ from upscaled.job import (
     Snoozed,
     Vanished,
 )
+from upscaled.models.terms import terms
 from upscaled.service.begin import devices, make_begin
 from upscaled.store.results import Results
 from upscaled.worker.lanes import Lanes
@@ -109,7 +110,7 @@ class Batch:
                 self._loaded[message.model] = message
             case Fetching(model) if model != self._fetching:
                 self._fetching = model
-                click.echo(f"fetching the model {model} (once)", err=True)
+                click.echo(f"fetching the model {model} (once); {terms(model)}", err=True)
 
     def _tell(self, order: Order, outcome: Outcome) -> None:
         name = log.escape(order.source.name)

@@ -8,6 +8,7 @@ from upscaled import log
 from upscaled.clock import Clock
 from upscaled.config.settings import MAX_ATTEMPTS, RuleSettings
 from upscaled.job import Order, Result
+from upscaled.models.terms import terms
 from upscaled.service.executor import Executor
 from upscaled.worker.messages import (
     Beat,
@@ -217,6 +218,8 @@ class Seat:
             case Resident():
                 self._settle_model(message)
             case Fetching():
+                if self.state.fetching is None or self.state.fetching.model != message.model:
+                    _log.info("model %s is fetched, once; %s", message.model, terms(message.model))
                 self.state.fetching = message
                 self._used_at = self._clock.monotonic()
             case Unusable(model, reason):
