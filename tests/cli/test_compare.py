@@ -115,7 +115,7 @@ def test_two_models_stand_beside_each_other(
     monkeypatch.setattr(comparison, "Residents", Residents)
     code, screen, _ = compare(source, "-m", "twice", "-m", "thrice")
     assert code == 0
-    assert screen.split()[:5] == ["twice", "thrice", "size", "120×80", "180×120"]
+    assert screen.split()[:5] == ["twice", "thrice", "size", "(px)", "120×80"]
     sheet = source.with_name("sheet.png")
     report = json.loads(compare(source, "-m", "twice", "--json", "-o", sheet)[1])
     assert [each["name"] for each in report["results"]] == ["twice"]

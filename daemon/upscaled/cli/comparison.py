@@ -27,13 +27,14 @@ from upscaled.worker.messages import Fetching, FromWorker
 from upscaled.worker.residents import Residents
 
 _ROWS = {
-    "psnr_db": ("close to the source", "dB PSNR"),
-    "ssim": ("like the source", "SSIM, 1: the same"),
-    "colour_drift": ("colour drift", "of 255"),
-    "sharpness_gain": ("sharpness", "× Lanczos"),
-    "noise": ("noise", "of 255"),
-    "blockiness": ("JPEG blocks", "1: none"),
+    "psnr_db": "close to the source (dB PSNR)",
+    "ssim": "like the source (SSIM)",
+    "colour_drift": "colour drift (of 255)",
+    "sharpness_gain": "sharpness (Lanczos: 1)",
+    "noise": "noise (of 255)",
+    "blockiness": "JPEG blocks (none: 1)",
 }
+_TITLE_COLUMNS = 30
 _MOST_SKEW = 0.02
 """Rounding moves the aspect of small pictures by so much."""
 
@@ -115,18 +116,21 @@ def compare(name: str, source: Picture, result: Picture) -> Compared:
 
 
 def show(compared: Sequence[Compared]) -> None:
-    """A column for each; figures below each other, what they mean on the right."""
-    width = 12 if len(compared) == 1 else 1 + max(12, *(len(each.name) for each in compared))
-    width = min(width, max((shutil.get_terminal_size().columns - 42) // len(compared), 12))
+    """A column for each, figures below each other."""
+    widest = 12 if len(compared) == 1 else max(len(each.name) for each in compared) + 2
+    room = (shutil.get_terminal_size().columns - _TITLE_COLUMNS) // len(compared)
+    width = max(min(widest, room), 12)
+
+    def row(title: str, values: Sequence[str]) -> None:
+        cells = "".join(f"{value[-width + 1 :]:>{width}}" for value in values)
+        click.echo(f"{title:{_TITLE_COLUMNS}}{cells}")
+
     if len(compared) > 1:
-        names = "".join(f"{log.escape(each.name)[-width + 1 :]:>{width}}" for each in compared)
-        click.echo(f"{'':20}{names}")
-    sizes = "".join(f"{f'{each.width_px}×{each.height_px}':>{width}}" for each in compared)
-    click.echo(f"{'size':20}{sizes}  px")
+        row("", [log.escape(each.name) for each in compared])
+    row("size (px)", [f"{each.width_px}×{each.height_px}" for each in compared])
     tables = [each.figures.table() for each in compared]
-    for key, (title, unit) in _ROWS.items():
-        values = "".join(f"{table[key]:>{width}g}" for table in tables)
-        click.echo(f"{title:20}{values}  {unit}")
+    for key, title in _ROWS.items():
+        row(title, [f"{table[key]:g}" for table in tables])
     for each in compared:
         flat = ("it is one single colour",) if each.figures.constant else ()
         for note in (*flat, *each.notes):
