@@ -203,3 +203,9 @@ def test_a_drawing_and_noise_are_both_written_to_the_pixel(make: Make) -> None:
     drawing[::7] = 200
     for pixels in (drawing, make.pixels(300, 300)):
         assert np.array_equal(decode(encode(Picture(pixels), "png", None)[0]).colour, pixels)
+
+
+def test_a_jxl_of_quality_100_is_written_without_loss(make: Make) -> None:
+    pixels = make.pixels()
+    content, _ = encode(Picture(pixels), "jxl", Encoding(quality=100, lossless=False))
+    assert np.array_equal(decode(content).colour, pixels)

@@ -197,9 +197,10 @@ def _heif(quality: int | None, encoding: Encoding, is_lossless: bool) -> dict[st
 
 def _jxl(quality: int | None, encoding: Encoding, is_lossless: bool) -> dict[str, Any]:
     effort = {"fast": 3, "normal": 7, "best": 9}[encoding.effort]
+    # libjxl takes a distance of 0, which is what 100 stands for, for lossless only.
     return (
         {"lossless": True, "effort": effort}
-        if is_lossless
+        if is_lossless or quality == 100
         else {
             "quality": quality,
             "effort": effort,
