@@ -152,3 +152,45 @@ def test_a_real_bind_mount_is_found(tmp_path: Path) -> None:
     if done.returncode not in (0, 78):
         pytest.skip(f"no mount namespace here: {done.stderr.strip()}")
     assert (done.returncode, "lies inside its own inbox" in done.stdout) == (78, True)
+
+
+CHAIN = "a: {watch: a, output: b/x, allow_chain: true}"
+
+
+def test_results_may_be_passed_on_where_the_rule_says_so(load: Load) -> None:
+    assert load(f"rules: {{{CHAIN}, b: {{watch: b, output: c}}}}").rules
+    (said,) = refused(load, "rules: {a: {watch: a, output: b/x}, b: {watch: b, output: c}}")
+    assert "lies inside the inbox of 'b'" in said
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        "b: {watch: b, output: a/y, allow_chain: true}",
+        "b: {watch: b, output: c, allow_chain: true}, c: {watch: c, output: a, allow_chain: true}",
+    ],
+)
+def test_a_circle_of_chains_is_refused(load: Load, others: str) -> None:
+    assert all("would come back" in said for said in refused(load, f"rules: {{{CHAIN}, {others}}}"))
+
+
+def test_moved_sources_are_never_passed_on(load: Load) -> None:
+    moving = "a: {watch: a, output: out, allow_chain: true, on_success: {move: b}}"
+    (said,) = refused(load, f"rules: {{{moving}, b: {{watch: b, output: c}}}}")
+    assert "is the inbox of 'b'" in said
+
+
+def test_every_folder_that_is_written_to_is_looked_at(load: Load) -> None:
+    text = """
+        rules:
+          a:
+            watch: in
+            workflow: w
+            output: out
+            outputs: {first: in/more}
+            quality_check: {on_low_quality: {review: in/review}}
+        workflows: {w: {jobs: [{id: first}, {id: second, component: image-sharpener}]}}
+    """
+    said = refused(load, text)
+    assert [message.split("/")[-1].split(" ")[0] for message in said if "own inbox" in message]
+    assert sum("lies inside its own inbox" in message for message in said) == 2

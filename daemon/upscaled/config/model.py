@@ -230,6 +230,8 @@ class Rule(Block):
     exclude: Patterns | None = None
     when: When | None = None
     """Conditions on the picture itself; where they do not hold, the next rule is asked."""
+    allow_chain: bool | None = None
+    """Whether its results may fall into the inbox of another rule, which then takes them; false."""
     also: bool | None = None
     """Takes its files whether or not another rule takes them too; false."""
     component: Text | None = None

@@ -31,33 +31,62 @@ def written_folders(rule: RuleSettings) -> Iterator[tuple[tuple[str, ...], Path]
         yield ("on_success", "move"), delivery.success_folder
     if delivery.failure_folder:
         yield ("on_failure", "move"), delivery.failure_folder
+    for extra in delivery.extras:
+        if extra.folder != NOWHERE:
+            yield ("outputs", extra.stage), extra.folder
+    if delivery.check and delivery.check.review_folder:
+        yield ("quality_check", "on_low_quality", "review"), delivery.check.review_folder
 
 
 def _refuse_inside(
     rule: RuleSettings, settings: Settings, findings: Findings, place_of: PlaceOf
 ) -> None:
     for key, folder in written_folders(rule):
-        found = _inbox_around(place_of(folder), settings, place_of)
-        if found is not None:
-            watcher, root, where = found
+        for watcher, root, where in _inboxes_around(place_of(folder), settings, place_of):
+            passes_on = key in _RESULTS and rule.allow_chain and watcher is not rule
+            if passes_on and not _comes_back(watcher, rule, settings, place_of):
+                continue
             whose = "its own inbox" if watcher is rule else f"the inbox of '{watcher.name}'"
             findings.error(
                 ("rules", rule.name, *key),
                 f"{folder} {where} {whose} ({root}): what is put there would come back",
-                "choose a folder outside of every inbox",
+                "choose a folder outside of every inbox"
+                if watcher is rule or passes_on or key not in _RESULTS
+                else "choose another folder, or write 'allow_chain: true' if that is meant",
             )
+            break
 
 
-def _inbox_around(
+_RESULTS = (("output", "folder"),)
+
+
+def _comes_back(
+    start: RuleSettings, rule: RuleSettings, settings: Settings, place_of: PlaceOf
+) -> bool:
+    """Whether results of `start` reach `rule`, by way of others too."""
+    waiting, seen = [start], {start.name}
+    while waiting:
+        folder = place_of(waiting.pop().delivery.folder)
+        for watcher, _, _ in _inboxes_around(folder, settings, place_of):
+            if watcher is rule:
+                return True
+            if watcher.name not in seen:
+                seen.add(watcher.name)
+                waiting.append(watcher)
+    return False
+
+
+def _inboxes_around(
     target: Place, settings: Settings, place_of: PlaceOf
-) -> tuple[RuleSettings, Path, str] | None:
+) -> Iterator[tuple[RuleSettings, Path, str]]:
+    """The inboxes, one at most for each rule, that `target` is or lies inside."""
     for watcher in settings.rules:
         for root in watcher.roots:
             inbox = place_of(root)
             # Without recursion, a folder inside the inbox is out of the watcher's sight.
             if target == inbox or (watcher.recursive and target.within(inbox)):
-                return watcher, root, "is" if target == inbox else "lies inside"
-    return None
+                yield watcher, root, "is" if target == inbox else "lies inside"
+                break
 
 
 def _note_same_names(

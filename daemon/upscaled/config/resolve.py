@@ -130,6 +130,7 @@ class Resolver:
             include=tuple(map(unshielded, _or(rule.include, DEFAULT_INCLUDE))),
             exclude=tuple(map(unshielded, _or(rule.exclude, ()))),
             when=_conditions(rule.when),
+            allow_chain=_or(rule.allow_chain, False),
             also=_or(rule.also, False),
             settle_s=self._at_least(0, _or(rule.settle, SETTLE_S), (*at, "settle")),
             rescan_s=self._at_least(1, _or(rule.rescan, RESCAN_S), (*at, "rescan")),

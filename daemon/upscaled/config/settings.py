@@ -74,6 +74,8 @@ class RuleSettings:
     """gitignore patterns, relative to a root, case not respected."""
     exclude: tuple[str, ...] = ()
     when: Conditions = NO_CONDITIONS
+    allow_chain: bool = False
+    """Its results may be another rule's sources."""
     also: bool = False
     """Takes its files whether or not another rule takes them too."""
     settle_s: float = SETTLE_S

@@ -89,6 +89,7 @@ def _rule(rule: RuleSettings, settings: Settings) -> dict[str, Any]:
         "include": list(rule.include),
         "exclude": list(rule.exclude),
         "when": _conditions(rule.when),
+        "allow_chain": rule.allow_chain,
         "also": rule.also,
         **(
             {"workflow": rule.name}
