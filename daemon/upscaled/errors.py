@@ -25,6 +25,8 @@
     │  ├─ ImageTooLarge                1
     │  ├─ LargeEnough                  1
     │  ├─ BadResult                    1
+    │  ├─ CommandFailed                1
+    │  ├─ NotTaken                     1
     │  ├─ SourceChanged                1
     │  ├─ SourceVanished               1
     │  ├─ OutputExists                 1
@@ -170,6 +172,10 @@ class LargeEnough(JobError):
 
 class BadResult(JobError):
     """The network gave no picture (NaN, or one flat colour)."""
+
+
+class CommandFailed(JobError):
+    """A command that the configuration names for a stage failed."""
 
 
 class NotTaken(JobError):

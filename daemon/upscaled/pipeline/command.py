@@ -10,17 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from upscaled.errors import BadResult, Interrupted, JobError, UpscaledError
+from upscaled.errors import BadResult, CommandFailed, Interrupted, UpscaledError
 from upscaled.image.decode import decode
 from upscaled.image.encode import encode
 from upscaled.image.picture import Picture
 
 _POLL_S = 0.05
 _MOST_BYTES = 4_000_000_000
-
-
-class CommandFailed(JobError):
-    """A command of the configuration failed."""
 
 
 def run_command(
