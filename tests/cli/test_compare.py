@@ -136,7 +136,6 @@ def test_two_models_stand_beside_each_other(
         (["a.png", "b.png", "-o", "sheet.gif"], 2, ".png or .html"),
         (["a.png", "b.png", "-o", "none/sheet.png"], 2, "mkdir -p none"),
         (["a.png", "b.png", "-o", "folder.png"], 75, "cannot write folder.png"),
-        (["a.png", "-m", "no-such-model"], 1, "no-such-model"),
     ],
 )
 def test_what_cannot_be_done_is_a_sentence(
