@@ -15,6 +15,46 @@ from upscaled.systemd import PACKAGED, UNIT_NAME, quote, render_unit
 
 COMMITTED = Path(__file__).parents[1] / "systemd" / UNIT_NAME
 
+HARDENING = COMMITTED.parent / f"{UNIT_NAME}.d" / "hardening.conf"
+
+OLDEST_SYSTEMD = 247
+KNOWN_TO = {
+    "Description": 38,
+    "ExecStart": 38,
+    "ExecReload": 195,
+    "IOSchedulingClass": 38,
+    "IOSchedulingPriority": 38,
+    "InaccessiblePaths": 231,
+    "KillMode": 209,
+    "LockPersonality": 235,
+    "Nice": 38,
+    "NoNewPrivileges": 227,
+    "NotifyAccess": 233,
+    "OOMPolicy": 243,
+    "PrivateTmp": 183,
+    "PrivateUsers": 232,
+    "ProtectControlGroups": 232,
+    "ProtectSystem": 214,
+    "Restart": 207,
+    "RestartPreventExitStatus": 189,
+    "RestartSec": 38,
+    "RestrictAddressFamilies": 211,
+    "RestrictNamespaces": 233,
+    "RestrictRealtime": 231,
+    "RestrictSUIDSGID": 242,
+    "StartLimitBurst": 229,
+    "StartLimitIntervalSec": 230,
+    "SystemCallArchitectures": 209,
+    "TimeoutStartSec": 188,
+    "TimeoutStopSec": 188,
+    "Type": 183,
+    "WantedBy": 38,
+    "WatchdogSec": 207,
+}
+"""A version of systemd that knows the directive, by its NEWS: the first section that names it (in
+the place where we use it). NEWS begins with 38: what no section says was added is older, but for
+OOMPolicy and StartLimitIntervalSec (once StartLimitInterval), which NEWS forgot."""
+
 NEED_MOUNT_NAMESPACES = {
     "PrivateTmp",
     "PrivateDevices",
@@ -64,6 +104,15 @@ def test_the_unit_says_what_keeps_the_daemon_alive() -> None:
 
 def test_nothing_in_the_unit_needs_a_mount_namespace() -> None:
     assert set(parse(COMMITTED.read_text())["Service"]).isdisjoint(NEED_MOUNT_NAMESPACES)
+
+
+@pytest.mark.parametrize("file", [COMMITTED, HARDENING], ids=lambda file: file.name)
+def test_the_oldest_supported_systemd_knows_every_directive(file: Path) -> None:
+    unit = parse(file.read_text())
+    used = {directive for section in unit.sections() for directive in unit[section]}
+    assert used
+    assert used <= set(KNOWN_TO), "look the new one up in systemd's NEWS"
+    assert max(KNOWN_TO[directive] for directive in used) <= OLDEST_SYSTEMD
 
 
 def test_a_relative_command_is_refused() -> None:
