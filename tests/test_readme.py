@@ -15,7 +15,7 @@ import pytest
 from command_lines import ROOT, objection
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-NOT_OURS = frozenset({"cp", "journalctl", "loginctl", "pipx", "python3", "systemctl"})
+NOT_OURS = frozenset({"cp", "journalctl", "loginctl", "mkdir", "pipx", "python3", "systemctl"})
 
 
 class Line(NamedTuple):
