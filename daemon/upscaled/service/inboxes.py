@@ -56,7 +56,7 @@ def _spec(root: Path, sharing: Sequence[RuleSettings], active: Sequence[RuleSett
         hidden=any(rule.hidden for rule in sharing),
         rescan_s=min(rule.rescan_s for rule in sharing),
         poll_s=min(rule.poll_s for rule in sharing),
-        excluded=frozenset(rule.delivery.folder for rule in active),
+        excluded=frozenset(rule.delivery.folder for rule in active if not rule.allow_chain),
         wants=wants,
         require_mount=_strictest([rule.require_mount for rule in sharing]),
     )
