@@ -10,6 +10,7 @@ from upscaled.errors import StoreError
 from upscaled.job import (
     Cancelled,
     Changed,
+    Done,
     Failed,
     Interrupted,
     JobState,
@@ -228,6 +229,32 @@ def test_a_job_that_only_failed_is_no_twin(queue: Queue) -> None:
     queue.store.identify(first.job_id, "c" * 64)
     queue.store.record(first.job_id, Failed("no space"), NOW)
     assert queue.store.identify(second.job_id, "c" * 64) is None
+
+
+# Circles
+
+
+def test_a_result_that_comes_back_to_its_rule_is_known(queue: Queue) -> None:
+    queue.drop("a.png")
+    first = queue.claim()
+    made = done()
+    queue.store.record(first.job_id, made, NOW)
+    assert queue.store.made_by("photos", made.result.sha256) == first.job_id
+    assert queue.store.made_by("scans", made.result.sha256) is None
+    assert queue.store.made_by("photos", made.content_sha256) is None
+
+
+def test_a_circle_over_other_rules_is_known_too(queue: Queue) -> None:
+    queue.drop("a.png")
+    first = queue.claim()
+    made = done()
+    queue.store.record(first.job_id, made, NOW)
+    queue.drop("b.png", rule="scans")
+    second = queue.claim(rule="scans")
+    further = Done(replace(made.result, sha256="9" * 64), made.result.sha256)
+    queue.store.record(second.job_id, further, NOW)
+    assert queue.store.made_by("photos", "9" * 64) == first.job_id
+    assert queue.store.made_by("scans", made.result.sha256) is None
 
 
 # Time

@@ -176,7 +176,8 @@ class Dispatcher:
             self._held.append(_Held(twin.order.job_id, seat, message))
             return
         found = self._store.identify(message.job_id, message.content_sha256)
-        seat.say(Verdict(message.job_id, found))
+        own = self._store.made_by(flight.order.rule, message.content_sha256)
+        seat.say(Verdict(message.job_id, found, own))
 
     def _release(self, behind: int) -> None:
         released = [held for held in self._held if held.behind == behind]

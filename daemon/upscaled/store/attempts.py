@@ -52,6 +52,17 @@ SELECT min(t) FROM (
     SELECT min(until) FROM pause WHERE {_IS_ON})
 """
 
+_MADE_BY = """
+WITH RECURSIVE line (id, rule, source, steps) AS (
+    SELECT id, rule, content_sha256, 1 FROM job
+    WHERE state = 'done' AND output_sha256 = ? AND content_sha256 <> output_sha256
+    UNION
+    SELECT j.id, j.rule, j.content_sha256, steps + 1 FROM line JOIN job j
+        ON j.state = 'done' AND j.output_sha256 = line.source AND steps < 20
+)
+SELECT id FROM line WHERE rule = ? ORDER BY steps, id LIMIT 1
+"""
+
 _TWIN = f"""
 SELECT old.id, {", ".join(f"old.{column}" for column in RESULT.split(", "))}
 FROM job old JOIN recipe r ON r.id = old.recipe_id,
@@ -155,6 +166,14 @@ class Attempts(Session):
             )
             row = self._row(_TWIN, (job_id, content_sha256))
         return None if row is None else Twin(row[0], result(row[1:]))
+
+    def made_by(self, rule: str, content_sha256: str) -> int | None:
+        """The job of `rule` whose result these bytes are, or were made from by other rules.
+
+        A result that comes back to where it came from would go round for ever.
+        """
+        row = self._row(_MADE_BY, (content_sha256, rule))
+        return None if row is None else int(row[0])
 
     def publishing(self, job_id: int, about_to: Result) -> None:
         """Keep what is about to get its final name, so that a crash after it is seen as done."""

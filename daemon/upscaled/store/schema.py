@@ -148,6 +148,12 @@ def figures(db: Database) -> None:
     db.conn.execute("ALTER TABLE job ADD COLUMN figures TEXT NOT NULL DEFAULT '{}'")
 
 
+@migrations()
+def results_are_known(db: Database) -> None:
+    """Each file that is read is asked about: did we make it?"""
+    db.conn.execute("CREATE INDEX job_result ON job (output_sha256) WHERE state = 'done'")
+
+
 def _statements(script: str) -> Iterator[str]:
     """Split by hand: `executescript` would commit the migration's transaction."""
     for statement in script.split(";\n"):

@@ -12,7 +12,7 @@ from pathlib import Path
 from queue import Queue, SimpleQueue
 from typing import TYPE_CHECKING
 
-from upscaled.errors import DeviceLost, ExitCode, UpscaledError
+from upscaled.errors import DeviceLost, ExitCode, UnsupportedImage, UpscaledError
 from upscaled.job import Done, Footing, Interrupted, Order, Outcome, Recipe, Result, Traits, Twin
 from upscaled.pipeline import run
 from upscaled.pipeline.outcome import outcome_of
@@ -67,7 +67,15 @@ class ChannelLedger:
     def identify(self, job_id: int, content_sha256: str) -> Twin | None:
         self._send(Identified(job_id, content_sha256))
         answer = self._answers[job_id].get()
-        return answer.twin if isinstance(answer, Verdict) else None
+        if not isinstance(answer, Verdict):
+            return None
+        if answer.own_result_of is not None:
+            raise UnsupportedImage(
+                f"it is a result of this very rule (job {answer.own_result_of}), or made from one",
+                hint=f"upscaled show {answer.own_result_of}; "
+                "to upscale it again all the same: upscaled run FILE",
+            )
+        return answer.twin
 
     def announce(self, job_id: int, result: Result) -> None:
         self._send(Announced(job_id, result))

@@ -72,6 +72,8 @@ class Verdict:
 
     job_id: int
     twin: Twin | None
+    own_result_of: int | None = None
+    """The job of the very same rule that made these bytes, or what they were made from."""
 
 
 @dataclass(frozen=True, slots=True)
