@@ -1,0 +1,222 @@
+"""The last part of a job: encoded, and published with all that belongs beside it."""
+
+import hashlib
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from upscaled import footing
+from upscaled.errors import SourceChanged
+from upscaled.image.encode import encode
+from upscaled.image.formats import STREAMED
+from upscaled.image.picture import Picture
+from upscaled.image.streams import target_of
+from upscaled.job import Done, Order, Result, Twin
+from upscaled.output import durable
+from upscaled.output.naming import NameParts, candidates
+from upscaled.output.publish import publish
+from upscaled.pipeline.beside import Beside, Verdict, first_free, judged, redirected
+from upscaled.pipeline.frames import Encoded
+from upscaled.pipeline.ledger import Ledger
+from upscaled.pipeline.made import Upscaled
+from upscaled.pipeline.provenance import encoding_of, mark_of
+from upscaled.pipeline.source import Source, is_unchanged
+
+_SPELLINGS = {
+    "jpeg": {"jpg", "jpeg", "jpe", "jfif"},
+    "tiff": {"tif", "tiff"},
+    "heif": {"heic", "heif"},
+}
+
+
+def encoded(
+    order: Order, picture: Picture, name: str, scale: float
+) -> tuple[bytes, tuple[str, ...]]:
+    """The bytes of a picture as the rule wants them, and what could not be kept."""
+    software = mark_of(order, scale) if order.recipe.provenance else None
+    return encode(picture, name, encoding_of(order.recipe), software)
+
+
+def deliver(upscaled: Upscaled, ledger: Ledger, *, mark: str) -> Done:
+    """Encode, make sure that the source is still the file that was read, publish.
+
+    Raises:
+        SourceChanged: it is not; nothing was published.
+        ImageTooLarge, OutputExists, DiskMissing: as their parts say.
+        OSError: the result could not be written; nothing is left behind.
+    """
+    order, made, target = upscaled.prepared.order, upscaled.made, upscaled.target
+    started = time.monotonic()
+    verdict = judged(upscaled.side, order.delivery.check)
+    whole = made if isinstance(made, Picture) else None
+    if isinstance(made, Picture):
+        made = Encoded(*encoded(order, made, target.format, upscaled.scale))
+    encoded_at = time.monotonic()
+    if not is_unchanged(order.source, upscaled.prepared.source.fingerprint):
+        raise SourceChanged
+    order = redirected(order, verdict)
+    if order.delivery.check:
+        _publish_beside(order, upscaled, whole, verdict, made.content, mark=mark)
+    if not verdict.review:
+        _publish_extras(order, upscaled, mark=mark)
+    done = _publish(
+        order,
+        upscaled.prepared.source,
+        made.content,
+        ledger,
+        extension=_extension(order.source, target.format),
+        scale=upscaled.scale,
+        size_px=upscaled.size_px,
+        mark=mark,
+    )
+    timings = replace(
+        upscaled.timings, encode_s=encoded_at - started, publish_s=time.monotonic() - encoded_at
+    )
+    notes = tuple(dict.fromkeys(upscaled.notes + made.notes + verdict.notes))
+    return replace(
+        done,
+        timings=timings,
+        notes=notes,
+        figures=verdict.figures,
+        stages_s=dict(upscaled.side.seconds),
+    )
+
+
+def _publish_beside(
+    order: Order,
+    upscaled: Upscaled,
+    whole: Picture | None,
+    verdict: Verdict,
+    content: durable.Bytes,
+    *,
+    mark: str,
+) -> None:
+    delivery, check = order.delivery, order.delivery.check
+    if check is None or not (check.sidecar or check.sheet):
+        return
+    footing.look(delivery.folder, order.output_footing, required=delivery.require_mount)
+    parts = _parts(
+        order,
+        upscaled.prepared.source,
+        extension=_extension(order.source, upscaled.target.format),
+        scale=upscaled.scale,
+        size_px=upscaled.size_px,
+    )
+    name = first_free(
+        delivery,
+        delivery.folder / order.relative,
+        candidates(delivery.name, parts),
+        hashlib.sha256(content).hexdigest(),
+    )
+    beside = Beside(order, name, f"{mark}-{order.job_id}")
+    if check.sidecar:
+        beside.figures(verdict)
+    if check.sheet and whole is not None:
+        beside.sheet(check.sheet, upscaled.prepared.picture, whole, verdict)
+
+
+def _publish_extras(order: Order, upscaled: Upscaled, *, mark: str) -> None:
+    """What other stages gave, in folders of their own."""
+    width = max(upscaled.prepared.picture.width_px, 1)
+    for extra in order.delivery.extras:
+        footing.look(extra.folder, None, required=None)
+        picture = upscaled.side.pictures[extra.stage]
+        name = target_of(extra.format, upscaled.prepared.frames).format
+        scale = picture.width_px / width
+        parts = _parts(
+            order,
+            upscaled.prepared.source,
+            extension=_extension(order.source, name),
+            scale=scale,
+            size_px=(picture.width_px, picture.height_px),
+        )
+        publish(
+            encoded(order, picture, name, scale)[0],
+            extra.folder / order.relative,
+            candidates(extra.name, parts),
+            mark=f"{mark}-{order.job_id}",
+            collision=order.delivery.collision,
+            announce=lambda _path, _digest: None,
+        )
+
+
+def _extension(source: Path, name: str) -> str:
+    """The source's own spelling where it names this format (`JPEG`, `jpeg`), else the usual."""
+    own = source.suffix.removeprefix(".")
+    return own if own.lower() in _SPELLINGS.get(name, {name}) else STREAMED[name].extension
+
+
+def _publish(
+    order: Order,
+    source: Source,
+    content: durable.Bytes,
+    ledger: Ledger,
+    *,
+    extension: str,
+    scale: float,
+    size_px: tuple[int, int],
+    mark: str,
+) -> Done:
+    parts = _parts(order, source, extension=extension, scale=scale, size_px=size_px)
+    if not is_unchanged(order.source, source.fingerprint):
+        raise SourceChanged
+    delivery = order.delivery
+    with footing.held(
+        delivery.folder,
+        order.output_footing,
+        required=delivery.require_mount,
+        make=durable.make_folder,
+    ) as found:
+        if found != order.output_footing:
+            ledger.found(delivery.folder, found)
+        published = publish(
+            content,
+            delivery.folder / order.relative,
+            candidates(delivery.name, parts),
+            mark=f"{mark}-{order.job_id}",
+            collision=delivery.collision,
+            announce=lambda path, digest: ledger.announce(
+                order.job_id, Result(path, digest, *size_px, scale)
+            ),
+            within=delivery.folder,
+        )
+    return Done(Result(published.path, published.sha256, *size_px, scale), source.sha256)
+
+
+def _parts(
+    order: Order, source: Source, *, extension: str, scale: float, size_px: tuple[int, int]
+) -> NameParts:
+    return NameParts(
+        source=order.source,
+        ext=extension,
+        scale=scale,
+        model=order.recipe.model or "none",
+        width_px=size_px[0],
+        height_px=size_px[1],
+        rule=order.rule,
+        content_sha256=source.sha256,
+        done_at=time.time(),
+    )
+
+
+def repeat(order: Order, source: Source, twin: Twin, ledger: Ledger, *, mark: str) -> Done | None:
+    """The earlier result under this source's name; None where it is gone or was changed."""
+    earlier = twin.result
+    try:
+        content = earlier.path.read_bytes()
+    except OSError:
+        return None
+    if hashlib.sha256(content).hexdigest() != earlier.sha256:
+        return None
+    done = _publish(
+        order,
+        source,
+        content,
+        ledger,
+        extension=earlier.path.suffix.removeprefix("."),
+        scale=earlier.scale,
+        size_px=(earlier.width_px, earlier.height_px),
+        mark=mark,
+    )
+    note = f"the same image as job {twin.job_id}: its result was copied"
+    return replace(done, duplicate_of=twin.job_id, notes=(note,))
