@@ -268,7 +268,9 @@ def test_a_name_that_is_not_there_is_told_with_those_that_are(
 
 def test_a_terminal_sees_how_many_are_done_and_what_is_being_done() -> None:
     screen = StringIO()
-    console = Console(file=screen, force_terminal=True, width=100)
+    # CI has a dumb one, on which nothing is redrawn.
+    terminal = {"TERM": "xterm"}
+    console = Console(file=screen, force_terminal=True, width=100, _environ=terminal)
     with Bars(3, console) as bars:
         bars.show(1, "[red]a.png", "upscale", 1, 2)
         bars._progress.refresh()

@@ -26,6 +26,12 @@ from upscaled.errors import ControlError, DaemonNotRunning, UsageError
 Eventually = Callable[..., None]
 
 
+def answer_late(reply: Future[dict[str, Any]]) -> None:
+    # Who asked may have gone, as the supervisor knows too.
+    if reply.set_running_or_notify_cancel():
+        reply.set_result({"late": True})
+
+
 def answer(request: Request, reply: Future[dict[str, Any]]) -> None:
     """A daemon that echoes, refuses, fails or keeps quiet, as it is asked."""
     match request.do:
@@ -36,7 +42,7 @@ def answer(request: Request, reply: Future[dict[str, Any]]) -> None:
         case "fail later":
             refuse(reply, ZeroDivisionError("division"))
         case "later":
-            threading.Timer(0.1, reply.set_result, [{"late": True}]).start()
+            threading.Timer(0.1, answer_late, [reply]).start()
         case "never":
             pass
         case "odd":
