@@ -3,6 +3,7 @@
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -219,3 +220,28 @@ def test_low_quality_can_lie_apart(order: Callable[..., Order], tmp_path: Path) 
     assert done.result.path.parent == tmp_path / "review"
     assert len(list((tmp_path / "review").iterdir())) == 2
     assert not (tmp_path / "out").exists()
+
+
+def test_a_file_of_somebody_else_beside_the_result_is_left_alone(
+    order: Callable[..., Order], tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a_2x.json").write_text("mine")
+    told = order(Recipe("net", format="png"), check=Check(sidecar=True))
+    for _ in range(2):
+        ordered(told)
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["a_2x-2.json", "a_2x.json", "a_2x.png"]
+    assert (tmp_path / "out" / "a_2x.json").read_text() == "mine"
+
+
+def test_another_stage_of_an_animation_gives_its_first_frame(
+    order: Callable[..., Order], tmp_path: Path
+) -> None:
+    extra = Extra("upscale", tmp_path / "more", "{stem}.{ext}")
+    told = order(replace(recipe(UPSCALE, HALVE), format="same"), extras=(extra,))
+    frames = [Image.new("P", (8, 6), n) for n in (1, 2, 3)]
+    frames[0].save(told.source, "GIF", save_all=True, append_images=frames[1:])
+    ordered(told)
+    with Image.open(tmp_path / "more" / "a.png") as first:
+        assert (first.size, getattr(first, "n_frames", 1)) == ((16, 12), 1)

@@ -4,6 +4,7 @@ It is written before the result: a job that is repeated after a crash makes the 
 finds its own files by them.
 """
 
+import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from upscaled.errors import BadResult
 from upscaled.image.picture import Picture
 from upscaled.image.sheet import html_sheet, png_sheet
 from upscaled.job import Check, Delivery, Order
+from upscaled.output.naming import numbered
 from upscaled.output.publish import publish, sha256_of
 from upscaled.pipeline.check import complaints, sidecar, worst
 from upscaled.pipeline.flow import Side
@@ -77,9 +79,10 @@ class Beside:
         publish(
             content,
             self.order.delivery.folder / self.order.relative,
-            iter([f"{Path(self.name).stem}{suffix}"]),
+            (numbered(f"{Path(self.name).stem}{suffix}", n) for n in itertools.count(1)),
             mark=self.mark,
-            collision="replace",
+            # Never over a file of somebody else, unless the rule wants just that.
+            collision="replace" if self.order.delivery.collision == "replace" else "number",
             announce=lambda _path, _digest: None,
         )
 

@@ -8,9 +8,8 @@ from pathlib import Path
 from upscaled import footing
 from upscaled.errors import SourceChanged
 from upscaled.image.encode import encode
-from upscaled.image.formats import STREAMED
+from upscaled.image.formats import STREAMED, resolve_format
 from upscaled.image.picture import Picture
-from upscaled.image.streams import target_of
 from upscaled.job import Done, Order, Result, Twin
 from upscaled.output import durable
 from upscaled.output.naming import NameParts, candidates
@@ -121,7 +120,8 @@ def _publish_extras(order: Order, upscaled: Upscaled, *, mark: str) -> None:
     for extra in order.delivery.extras:
         footing.look(extra.folder, None, required=None)
         picture = upscaled.side.pictures[extra.stage]
-        name = target_of(extra.format, upscaled.prepared.frames).format
+        # One picture, of an animation too: the first frame's.
+        name = resolve_format(extra.format, picture.format)
         scale = picture.width_px / width
         parts = _parts(
             order,

@@ -3,7 +3,7 @@
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from upscaled import footing
@@ -79,13 +79,16 @@ def sweep_folder(folder: Path, mark: str, spare: str = "") -> None:
 
 def written_folders(deliveries: Iterable[Delivery]) -> list[Path]:
     """Where temporary files of ours can be: results, and sources on their way elsewhere."""
-    folders = [
-        folder
-        for delivery in deliveries
-        for folder in (delivery.folder, delivery.success_folder, delivery.failure_folder)
-        if folder is not None
-    ]
-    return list(dict.fromkeys(folders))
+    return list(dict.fromkeys(folder for given in deliveries for folder in _folders_of(given)))
+
+
+def _folders_of(delivery: Delivery) -> Iterator[Path]:
+    yield delivery.folder
+    yield from (extra.folder for extra in delivery.extras)
+    review = delivery.check.review_folder if delivery.check else None
+    for folder in (delivery.success_folder, delivery.failure_folder, review):
+        if folder is not None:
+            yield folder
 
 
 def _is_published(orphan: Orphan, store_id: str) -> bool:
