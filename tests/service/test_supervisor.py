@@ -29,7 +29,8 @@ from upscaled.service import lock, sources
 from upscaled.service.executor import Deliver
 from upscaled.service.inboxes import real_inbox
 from upscaled.service.mailbox import Signalled
-from upscaled.service.supervisor import Seams, Supervisor
+from upscaled.service.seams import Seams
+from upscaled.service.supervisor import Supervisor
 from upscaled.store.jobs import Store
 from upscaled.store.views import open_views
 from upscaled.watch import inbox as watch_inbox

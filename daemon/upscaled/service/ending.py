@@ -1,12 +1,21 @@
-"""The end of all threads and children, within one limit: some may hang and cannot be killed."""
+"""The end: when it comes, and that of all threads and children within one limit.
+
+Some may hang and cannot be killed.
+"""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from upscaled.clock import Clock
 from upscaled.service.dispatch import Dispatcher
 from upscaled.service.inboxes import Inboxes
+from upscaled.service.mailbox import Mailbox
 from upscaled.service.sources import Disposer
+from upscaled.watch.spec import InboxView
+
+if TYPE_CHECKING:
+    from upscaled.service.supervisor import Supervisor
 
 _log = logging.getLogger(__name__)
 
@@ -15,6 +24,47 @@ STOP_GRACE_S = 4.0
 STOP_LIMIT_S = 4.8
 """For all of the end: people wait five seconds."""
 _LAST_WAIT_S = 0.05
+
+
+class Ending:
+    """When it began, and how long it may take."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._since: float | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        return self._since is not None
+
+    @property
+    def since(self) -> float:
+        """Where it was not begun by anybody, it begins now."""
+        return self._clock.monotonic() if self._since is None else self._since
+
+    def begin(self) -> None:
+        self._since = self._clock.monotonic()
+
+    @property
+    def grace_s(self) -> float | None:
+        """What is left for the worker to reach the end of its tile; None: nobody has to."""
+        if self._since is None:
+            return None
+        return self._since + STOP_GRACE_S - self._clock.monotonic()
+
+
+def is_drained(supervisor: "Supervisor", events: Mailbox, views: Sequence[InboxView]) -> bool:
+    """Whether all that lay in the inboxes is done, and everybody who is told of it was told."""
+    idle = all(view.first_scan_done and not view.settling for view in views)
+    names = [rule.name for rule in supervisor.active]
+    return (
+        idle
+        and events.is_empty
+        and not supervisor.dispatcher.flights
+        and not supervisor.sources.is_busy
+        and not supervisor.herald.is_busy
+        and not supervisor.store.ready(names, supervisor.clock.now())
+    )
 
 
 def shut(

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from upscaled.config.settings import RuleSettings
 from upscaled.control.protocol import Request
-from upscaled.errors import UsageError
+from upscaled.control.server import refuse
+from upscaled.errors import UpscaledError, UsageError
 from upscaled.job import Arrival
 from upscaled.output.source import fingerprint
 from upscaled.service.live import live_status
+from upscaled.service.mailbox import Asked
 from upscaled.text import printable
 
 if TYPE_CHECKING:
@@ -35,6 +37,15 @@ class Orders:
             "bump": self._bump,
             "add": self._add,
         }
+
+    def take(self, asked: Asked) -> None:
+        """Do what somebody waits for, and answer, whatever comes of it."""
+        # Else the asker has been told that it took too long.
+        if asked.reply.set_running_or_notify_cancel():
+            try:
+                asked.reply.set_result(self.answer(asked.request))
+            except Exception as error:  # noqa: BLE001 (the asker gets it, the daemon goes on)
+                refuse(asked.reply, error)
 
     def answer(self, request: Request) -> dict[str, Any]:
         """Do it, and say what came of it.
@@ -130,6 +141,12 @@ class Orders:
         names = ", ".join(rule.name for rule in active)
         problem = f"the rule {named!r} is not enabled" if named else "which rule shall take them?"
         raise UsageError(problem, hint=f"--rule with one of: {names}")
+
+
+def decline(asked: Asked, reason: UpscaledError) -> None:
+    """It cannot be done now."""
+    if asked.reply.set_running_or_notify_cancel():
+        refuse(asked.reply, reason)
 
 
 def _jobs(arguments: Arguments) -> list[int] | None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from upscaled.clock import Clock
-from upscaled.job import Footing
-from upscaled.output.source import FootingOf, OnFooting, dispose
+from upscaled.job import Footing, Order
+from upscaled.output.source import FootingOf, OnFooting, dispose, fingerprint
 from upscaled.service.mailbox import Disposed, Seen
 from upscaled.store.jobs import Disposal, Store
 
@@ -91,6 +91,17 @@ class Sources:
             self._stuck.add(job_id)
             self._trouble = trouble
         self._busy.discard(job_id)
+
+
+def has_changed(order: Order) -> bool:
+    """Since it was read: an arrival that came while its job ran was not queued."""
+    try:
+        found = fingerprint(order.source)
+    except OSError:
+        return False
+    return (
+        found is not None and order.fingerprint is not None and not found.matches(order.fingerprint)
+    )
 
 
 class Disposer:

@@ -1,0 +1,17 @@
+"""What tests replace of the daemon."""
+
+from dataclasses import dataclass
+
+from upscaled.clock import Clock
+from upscaled.service.inboxes import MakeInbox, real_inbox
+from upscaled.service.notify import Notifier
+from upscaled.service.seating import StartWorker
+from upscaled.service.worker_process import WorkerProcess
+
+
+@dataclass(frozen=True, slots=True)
+class Seams:
+    clock: Clock
+    notifier: Notifier
+    start_worker: StartWorker = WorkerProcess
+    make_inbox: MakeInbox = real_inbox
