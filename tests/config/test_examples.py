@@ -81,7 +81,7 @@ components:
   up: {model: realesrgan-x4plus, precision: bf16, params: {tile_size: 64}, output: {long_edge: 900}}
   denoise: {task: image-denoise, model: realesr-animevideov3, tile_size: 32}
   resize: {task: image-resize, long_edge: 700, only_if_smaller: true}
-  half: {task: image-resize, scale: 1.5}
+  half: {task: image-resize, scale: 0.5}
   mine: {task: shell, command: [sh, -c, 'cp "$${0}" {output}', "{input}"], timeout: 9s}
   look: {task: image-quality}
 workflows:

@@ -13,7 +13,7 @@ from PIL import Image
 from fakes import NearestUpscaler
 from upscaled.config.flows import with_flow
 from upscaled.config.workflow import Flow
-from upscaled.errors import BadResult, Interrupted, JobError
+from upscaled.errors import BadResult, Interrupted, JobError, ModelUnsupported
 from upscaled.image.picture import Picture
 from upscaled.job import Check, Delivery, Done, Extra, Order, Recipe, StageRecipe
 from upscaled.pipeline import run
@@ -132,7 +132,7 @@ def test_it_can_be_stopped_within_a_stage(photograph: Picture) -> None:
 
 def test_a_network_for_denoising_makes_nothing_larger() -> None:
     wrong = StageRecipe("image-denoise", "denoise", model="net", numbers=(("strength", 1.0),))
-    with pytest.raises(JobError, match="stage 'denoise': net makes images larger"):
+    with pytest.raises(ModelUnsupported, match="stage 'denoise': net makes images larger"):
         open_flow(recipe(wrong), Side(), opened)
 
 

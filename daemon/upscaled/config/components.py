@@ -95,7 +95,13 @@ class Components:
         if self.models.notice and (notice := self.models.notice(made.model)):
             self.findings.notice(where, notice)
         known = self.models.scale(made.model) if self.models.scale else None
-        if known == 1 and (made.size.fit or (made.size.scale or 1) > 1):
+        if isinstance(block, Denoiser) and known not in {None, 1}:
+            self.findings.error(
+                where,
+                f"the model makes images {known}× larger, and denoising keeps their size",
+                "name a model of scale 1, or leave 'model' out",
+            )
+        elif known == 1 and (made.size.fit or (made.size.scale or 1) > 1):
             self.findings.error(
                 (*at, "scale"),
                 "the model gives 1x: repeated, it makes nothing larger",

@@ -119,6 +119,9 @@ class Resolver:
         if component is None and workflow is None:
             self.components.is_refused(made.model, at)
         flow = self.flows.flow(workflow) if workflow else self.flows.single(component)
+        if flow is None and (workflow or rule.workflow):
+            # It is faulty, which is said: whether it has these jobs is not known.
+            rule = rule.model_copy(update={"outputs": None})
         output = rule.output or Output()
         return RuleSettings(
             name=name,
@@ -235,6 +238,9 @@ class Resolver:
         if block is None:
             return None
         policy, folder = _or(block.on_low_quality, ("warn", None))
+        extremes = {"min_psnr": 100, "min_ssim": 1, "max_colour_drift": 0}
+        for key in [key for key, most in extremes.items() if getattr(block, key) == most]:
+            self.findings.notice((*at, key), f"'{key}' is met by no image that was changed at all")
         return Check(
             min_psnr_db=block.min_psnr,
             min_ssim=block.min_ssim,

@@ -10,11 +10,13 @@ from pydantic import BeforeValidator, Field
 
 from upscaled.config.block import Block, Sized
 from upscaled.config.weights import Model
-from upscaled.config.words import Anything, Duration, Precision, Text, TileSize, listed
+from upscaled.config.words import Anything, Duration, Precision, Text, TileSize, listed, not_bool
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Levels = Annotated[float, Field(ge=0, le=255)]
-Decibels = Annotated[float, Field(ge=0, le=200)]
+Factor = Annotated[float, Field(ge=0.01, le=64), BeforeValidator(not_bool)]
+Decibels = Annotated[float, Field(ge=0, le=100)]
+"""Equal pictures have 100."""
 
 
 class Step(Block):
@@ -61,6 +63,8 @@ class Resizer(Step, Sized):
     """Makes the image larger or smaller by interpolation, in linear light."""
 
     task: Literal["image-resize"]
+    scale: Factor | None = None
+    """2, or 0.5 for half the size."""
 
 
 class QualityAnalyzer(Step):

@@ -27,7 +27,7 @@ class Misfit(ValueError):
         self.offset = offset
 
 
-def _not_bool(value: object) -> object:
+def not_bool(value: object) -> object:
     if isinstance(value, bool):
         raise Misfit("a number is needed, not true or false")
     return value
@@ -214,12 +214,12 @@ Anything = Any
 """Accepted without a look inside."""
 Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
 # The limits before the check: behind it they would be functions, unknown to the JSON schema.
-Attempts = Annotated[int, Field(ge=1, le=100), BeforeValidator(_not_bool)]
-Quality = Annotated[int, Field(ge=1, le=100), BeforeValidator(_not_bool)]
-Priority = Annotated[int, Field(ge=-1000, le=1000), BeforeValidator(_not_bool)]
-Scale = Annotated[float, Field(ge=1, le=64), BeforeValidator(_not_bool)]
-EdgePx = Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(_not_bool)]
-Megapixels = Annotated[float, Field(gt=0, le=1_000_000), BeforeValidator(_not_bool)]
+Attempts = Annotated[int, Field(ge=1, le=100), BeforeValidator(not_bool)]
+Quality = Annotated[int, Field(ge=1, le=100), BeforeValidator(not_bool)]
+Priority = Annotated[int, Field(ge=-1000, le=1000), BeforeValidator(not_bool)]
+Scale = Annotated[float, Field(ge=1, le=64), BeforeValidator(not_bool)]
+EdgePx = Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(not_bool)]
+Megapixels = Annotated[float, Field(gt=0, le=1_000_000), BeforeValidator(not_bool)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
 Repository = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$")]
 Texts = Annotated[list[Text], BeforeValidator(listed, json_schema_input_type=Text | list[Text])]

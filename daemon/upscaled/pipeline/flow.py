@@ -8,7 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from upscaled.errors import BadResult, JobError
+from upscaled.errors import (
+    BadResult,
+    DeviceLost,
+    Interrupted,
+    JobError,
+    ModelUnsupported,
+    UpscaledError,
+)
 from upscaled.image.denoise import denoise
 from upscaled.image.picture import Picture
 from upscaled.image.quality import Figures, measure
@@ -157,7 +164,7 @@ def open_flow(recipe: Recipe, side: Side, opened: Open) -> Flow:
     """The stages of `recipe`, their networks loaded.
 
     Raises:
-        ModelError, DeviceError: as `opened` does.
+        ModelError, DeviceError: as `opened` does; or a network makes images larger, and is not to.
     """
     networks = {
         stage.name: opened(Recipe(stage.model, tile_px=stage.tile_px, precision=stage.precision))
@@ -166,7 +173,7 @@ def open_flow(recipe: Recipe, side: Side, opened: Open) -> Flow:
     }
     for stage in recipe.stages:
         if stage.task == IMAGE_DENOISE and stage.model and networks[stage.name].scale != 1:
-            raise JobError(
+            raise ModelUnsupported(
                 f"stage '{stage.name}': {stage.model} makes images larger",
                 hint="a network for denoising has scale 1; leave `model` out for non-local means",
             )
@@ -183,8 +190,13 @@ def _named(
     """What goes wrong is said with the name of the stage."""
     try:
         return work(stage, inputs, progress, cancelled)
-    except JobError as error:
+    except (Interrupted, DeviceLost):
+        raise
+    except UpscaledError as error:
         raise type(error)(f"stage '{stage.name}': {error.message}", hint=error.hint) from error
+    except Exception as error:
+        error.add_note(f"in the stage '{stage.name}'")
+        raise
 
 
 def _resized_px(stage: StageRecipe, width_px: int, height_px: int) -> tuple[int, int]:
