@@ -146,6 +146,15 @@ def test_a_watcher_that_hangs_or_ended_starves_the_watchdog(
     assert "WATCHDOG" not in told.tell()
 
 
+def test_a_watcher_whose_disk_does_not_answer_stops_nobody_else(told: Told) -> None:
+    told.view = replace(told.view, is_held=True)
+    told.tell()
+    told.clock.advance(2 * BEAT_LIMIT_S)
+    assert "WATCHDOG" in told.tell(), "a new start would hang as well"
+    told.seat.hear(RESIDENT)
+    assert "READY" in told.tell(), "the others begin"
+
+
 def test_a_frozen_worker_is_killed_and_starves_the_watchdog_if_that_does_not_help(
     told: Told,
 ) -> None:

@@ -1,18 +1,17 @@
-"""Sources are kept, moved or deleted by a thread of their own, each once, and again if need be."""
+"""Which sources are due: each once, and again if need be."""
 
-import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
-from conftest import Eventually
 from fakes import FakeClock
 from upscaled.job import Arrival, Delivery, Failed, Fingerprint, JobState, Recipe
 from upscaled.output.source import fingerprint
-from upscaled.service.mailbox import Disposed, Seen
-from upscaled.service.sources import Disposer, Sources
+from upscaled.service.disposer import Lane, lane_of
+from upscaled.service.mailbox import Disposed
+from upscaled.service.sources import Sources
 from upscaled.store.jobs import Disposal, Store
 
 
@@ -21,7 +20,10 @@ class Scene:
         self.clock = FakeClock()
         self.store = Store.in_memory()
         self.submitted: list[Disposal] = []
-        self.sources = Sources(self.store, self.clock, self.submitted.append)
+        self.slow: dict[Lane, str] = {}
+        self.sources = Sources(
+            self.store, self.clock, self.submitted.append, lambda: MappingProxyType(self.slow)
+        )
         self.source = folder / "photo.png"
         self.source.write_bytes(b"no image")
         self.delivery = Delivery(
@@ -41,9 +43,17 @@ class Scene:
         ]
         return [self._fail(arrival, self.clock.now()) for arrival in arrivals]
 
-    def _fail(self, arrival: Arrival, now: float) -> int:
-        self.store.admit("photos", self.folder, [arrival], Recipe("m"), self.delivery, now=now)
-        (ready,) = self.store.ready(["photos"], now)
+    def fail_elsewhere(self) -> int:
+        """One of another inbox, after all others."""
+        arrival = Arrival(self.folder / "other" / "a.png", Fingerprint(1, 2, 3, 4))
+        return self._fail(arrival, self.clock.now(), "other", self.folder / "other")
+
+    def _fail(
+        self, arrival: Arrival, now: float, rule: str = "photos", inbox: Path | None = None
+    ) -> int:
+        inbox = inbox or self.folder
+        self.store.admit(rule, inbox, [arrival], Recipe("m"), self.delivery, now=now)
+        (ready,) = self.store.ready([rule], now)
         order = self.store.claim(ready, "me", now)
         assert order is not None
         assert self.store.record(order.job_id, Failed("no image"), now) is JobState.FAILED
@@ -75,13 +85,13 @@ def test_what_failed_is_tried_again_in_a_minute_and_told_meanwhile(scene: Scene)
 
     scene.sources.settle()
     assert len(scene.submitted) == 1
-    assert scene.sources.trouble == "cannot move it"
+    assert scene.sources.troubles == ["cannot move it"]
     scene.clock.advance(61.0)
     scene.sources.settle()
 
     assert len(scene.submitted) == 2
     scene.sources.hear(Disposed(scene.job_id, "moved"))
-    assert scene.sources.trouble is None
+    assert scene.sources.troubles == []
 
 
 def test_however_many_are_stuck_what_has_just_ended_goes_at_once_and_each_is_tried_again(
@@ -105,7 +115,7 @@ def test_however_many_are_stuck_what_has_just_ended_goes_at_once_and_each_is_tri
     assert tried == 2 * stuck
     assert waiting <= 200
     assert scene.submitted[-1].job_id == young
-    assert scene.sources.trouble == "the disk is full (and 1500 more)"
+    assert scene.sources.troubles == ["the disk is full (and 1500 more)"]
 
 
 def test_what_was_queued_again_by_hand_is_no_trouble_any_more(scene: Scene) -> None:
@@ -115,7 +125,7 @@ def test_what_was_queued_again_by_hand_is_no_trouble_any_more(scene: Scene) -> N
     scene.clock.advance(61.0)
     scene.sources.settle()
 
-    assert scene.sources.trouble is None
+    assert scene.sources.troubles == []
 
 
 def test_what_could_not_be_offered_for_want_of_room_is_found_by_the_next_round(
@@ -135,50 +145,16 @@ def test_what_could_not_be_offered_for_want_of_room_is_found_by_the_next_round(
     assert [pending.job_id for pending in scene.submitted[200:]] == [late]
 
 
-def test_the_thread_moves_what_it_is_given_and_survives_what_it_cannot_move(
-    scene: Scene, tmp_path: Path, eventually: Eventually
-) -> None:
-    scene.sources.settle()
-    (pending,) = scene.submitted
-    events: list[Disposed | Seen] = []
-    disposer = Disposer("mark", events.append)
-    nowhere = tmp_path / "a file"
-    nowhere.write_bytes(b"")
+def test_nobody_waits_for_an_inbox_that_does_not_answer(scene: Scene) -> None:
+    scene.fail(1_500)
+    other = scene.fail_elsewhere()
+    for _ in range(2):
+        scene.sources.settle()
+    assert len(scene.submitted) == 200, "it may be busy, and the round waits for it"
 
-    disposer.submit(replace(pending, delivery=replace(scene.delivery, failure_folder=nowhere)))
-    disposer.submit(pending)
-    eventually(lambda: len(events) == 3)
-    heard = [event for event in events if isinstance(event, Disposed)]
+    scene.slow[lane_of(scene.submitted[0])] = "/inbox does not answer"
+    for _ in range(5):
+        scene.sources.settle()
 
-    assert heard[0].trouble is not None
-    assert heard[0].trouble.startswith(f"cannot move or delete {scene.source}")
-    assert heard[1] == Disposed(pending.job_id, f"moved to {tmp_path / 'failed' / 'photo.png'}")
-    (seen,) = set(events) - set(heard)
-    assert isinstance(seen, Seen)
-    assert seen.folder == tmp_path / "failed"
-    assert disposer.is_alive
-    disposer.stop(5.0)
-    assert not disposer.is_alive
-
-
-def test_what_is_not_begun_when_it_stops_is_left_to_the_next_start(
-    scene: Scene, eventually: Eventually
-) -> None:
-    scene.sources.settle()
-    (pending,) = scene.submitted
-    going_on = threading.Event()
-    heard: list[Disposed] = []
-
-    def slow(disposed: Disposed | Seen) -> None:
-        heard.append(disposed)
-        going_on.wait(10.0)
-
-    disposer = Disposer("mark", slow)
-    disposer.submit(pending)
-    disposer.submit(pending)
-    eventually(lambda: heard)
-    disposer.stop(0.01)
-    going_on.set()
-    eventually(lambda: not disposer.is_alive)
-
-    assert [type(event) for event in heard] == [Seen, Disposed]
+    assert [pending.job_id for pending in scene.submitted[200:]] == [other]
+    assert scene.sources.troubles == ["/inbox does not answer"]

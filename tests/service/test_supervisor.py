@@ -25,7 +25,7 @@ from upscaled.control.protocol import Request
 from upscaled.dirs import find_dirs
 from upscaled.errors import ControlError, ExitCode, StoreUnavailable, UpscaledError
 from upscaled.job import Delivery, JobState, Recipe
-from upscaled.service import lock, sources
+from upscaled.service import disposer, lock
 from upscaled.service.executor import Deliver
 from upscaled.service.inboxes import real_inbox
 from upscaled.service.mailbox import Signalled
@@ -302,7 +302,7 @@ def die_in(monkeypatch: pytest.MonkeyPatch, where: Any, name: str, when: threadi
             "_listen_until_stopped",
             "^the thread control died: RuntimeError: a bug$",
         ),
-        (sources, "attempt", "^the thread sources died: RuntimeError: a bug$"),
+        (disposer, "attempt", "^the thread sources:/.* died: RuntimeError: a bug$"),
         (
             watch_inbox.Inbox,
             "_round",

@@ -25,6 +25,7 @@ from upscaled.config.settings import RuleSettings
 from upscaled.job import Changed, Delivery, Done, JobState, Order, Outcome, Recipe, Result, Vanished
 from upscaled.output.source import fingerprint
 from upscaled.service.dispatch import Dispatcher
+from upscaled.service.disposer import attempt
 from upscaled.service.executor import Died, Said
 from upscaled.service.inboxes import specs
 from upscaled.service.intake import Intake
@@ -32,7 +33,7 @@ from upscaled.service.mailbox import Event, Mailbox
 from upscaled.service.patience import Patience
 from upscaled.service.recovery import recover
 from upscaled.service.seat import Seat
-from upscaled.service.sources import Sources, attempt
+from upscaled.service.sources import Sources
 from upscaled.store.jobs import Disposal, Store
 from upscaled.watch.spec import Batch
 from upscaled.worker.messages import (

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable, Iterator
 from collections.abc import Mapping as Table
 from collections.abc import Sequence as Several
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -23,9 +23,12 @@ from upscaled.config.resolve import resolved
 from upscaled.config.settings import DEFAULT_MODEL, RuleSettings, Settings
 from upscaled.config.sources import gather
 from upscaled.config.tree import Location, Mapping, plain, pruned
+from upscaled.hangs import silent
 from upscaled.job import Delivery, Recipe
 
 _PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
+_ANSWER_S = 5.0
+"""For a disk to show a folder: it takes microseconds, or seconds where a disk has to wake up."""
 _PRUNINGS_MAX = 8
 """Leaving out a value may show another problem around it; each round leaves out at least one."""
 
@@ -121,15 +124,38 @@ def _in_lists(at: Location) -> tuple[tuple[str, int], ...]:
 def _look(settings: Settings, findings: Findings) -> None:
     """What only the file system can tell."""
     mounted = places.read_mounts()
-    overlap.judge(settings, findings, lru_cache(lambda folder: places.place(folder, mounted)))
+    named = [folder for rule in settings.rules for folder in _folders_of(rule)]
+    dead = silent(named, _ANSWER_S)
+
+    @lru_cache
+    def place(folder: Path) -> places.Place:
+        # By its name alone, where its disk does not answer.
+        return places.place(folder, mounted, is_real=folder in dead)
+
+    overlap.judge(settings, findings, place)
+    look = partial(_look_at, findings=findings, dead=dead)
     for rule in settings.rules:
         for index, root in enumerate(rule.roots):
-            _look_at(root, ("rules", rule.name, "watch", index), findings, expected=True)
+            look(root, ("rules", rule.name, "watch", index), expected=True)
         for key, folder in overlap.written_folders(rule):
-            _look_at(folder, ("rules", rule.name, *key), findings)
+            look(folder, ("rules", rule.name, *key))
 
 
-def _look_at(folder: Path, at: Location, findings: Findings, *, expected: bool = False) -> None:
+def _folders_of(rule: RuleSettings) -> list[Path]:
+    return [*rule.roots, *(folder for _, folder in overlap.written_folders(rule))]
+
+
+def _look_at(
+    folder: Path,
+    at: Location,
+    *,
+    findings: Findings,
+    dead: frozenset[Path],
+    expected: bool = False,
+) -> None:
+    if folder in dead:
+        findings.notice(at, f"the disk of {folder} does not answer")
+        return
     try:
         mode = folder.stat().st_mode
     except FileNotFoundError:

@@ -43,9 +43,9 @@ def read_mounts() -> tuple[Mount, ...]:
         return ()
 
 
-def place(folder: Path, mounted: tuple[Mount, ...]) -> Place:
-    """Where `folder` is, or would be once it is made."""
-    real = PurePath(os.path.realpath(folder))
+def place(folder: Path, mounted: tuple[Mount, ...], *, is_real: bool = False) -> Place:
+    """Where `folder` is, or would be once it is made; `is_real`: no link is looked for in it."""
+    real = PurePath(folder if is_real else os.path.realpath(folder))
     # The last of the longest: a later mount at the same point hides the earlier one.
     below = [mount for mount in mounted if real.is_relative_to(mount.point)]
     if not below:

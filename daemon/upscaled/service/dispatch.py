@@ -20,10 +20,10 @@ from upscaled.job import (
     Outcome,
     Snoozed,
 )
-from upscaled.output.publish import resumed
 from upscaled.service import routing, scheduler
 from upscaled.service.executor import Died, Executor
 from upscaled.service.footings import Footings
+from upscaled.service.recovery import is_published
 from upscaled.service.seat import Flight, Seat
 from upscaled.store.jobs import Ready, Store
 from upscaled.worker.messages import (
@@ -221,10 +221,15 @@ class Dispatcher:
         """What had its final name when the worker died is done."""
         for job_id, flight in list(seat.flights.items()):
             result, content = flight.announced, flight.content_sha256
-            store_id = self._store.store_id
             if result is None or content is None:
                 continue
-            if resumed(result.path, result.sha256, store_id, job_id):
+            try:
+                stands = is_published(result, self._store.store_id, job_id)
+            except OSError as error:
+                # Done again, it waits until the disk can be written.
+                _log.warning("%s cannot be made durable: %s", flight.order.source, error)
+                stands = False
+            if stands:
                 note = "its worker died right after it was published"
                 self._end(seat, job_id, Done(result, content, notes=(note,)))
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from upscaled.clock import Clock
 from upscaled.service.dispatch import Dispatcher
+from upscaled.service.disposer import Disposer
 from upscaled.service.inboxes import Inboxes
 from upscaled.service.mailbox import Mailbox
-from upscaled.service.sources import Disposer
 from upscaled.watch.spec import InboxView
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ def is_drained(supervisor: "Supervisor", events: Mailbox, views: Sequence[InboxV
     names = [rule.name for rule in supervisor.active]
     return (
         idle
+        # Before the mailbox is looked at: what it finds is put there.
+        and not supervisor.disposer.is_busy
         and events.is_empty
         and not supervisor.dispatcher.flights
         and not supervisor.sources.is_busy

@@ -71,7 +71,7 @@ def trouble(reason: str) -> str:
 
 def is_scanned(view: InboxView) -> bool:
     """An inbox that is not there now (an unmounted disk) is waited for, not for the start."""
-    return view.first_scan_done or view.watched_by == "missing"
+    return view.first_scan_done or view.watched_by == "missing" or view.is_held
 
 
 def _doing(views: Sequence[InboxView], flights: Sequence[Flight]) -> str:

@@ -102,8 +102,8 @@ def _problems(supervisor: "Supervisor", views: list[InboxView]) -> Iterator[dict
                 f"the worker {seat.last_death}; it is started again",
                 "journalctl --user -u upscaled",
             )
-    if supervisor.sources.trouble is not None:
-        yield _problem(supervisor.sources.trouble, "check the permissions of the inbox")
+    for trouble_of_sources in supervisor.sources.troubles:
+        yield _problem(trouble_of_sources, "check the permissions, and the disk: ls -l")
     for failed in supervisor.herald.troubles:
         yield _problem(failed, "try its command by hand; what it said: upscaled logs")
     for view in views:

@@ -34,6 +34,13 @@ class Disposed:
 
 
 @dataclass(frozen=True, slots=True)
+class Replaced:
+    """A source is another file, or has other bytes, since its job began."""
+
+    source: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """What a folder lies on."""
 
@@ -57,7 +64,7 @@ class Looked:
     there: tuple[int, ...]
 
 
-Event = Said | Died | Batch | Asked | Signalled | Disposed | Seen | Fell | Looked
+Event = Said | Died | Batch | Asked | Signalled | Disposed | Replaced | Seen | Fell | Looked
 
 
 class Mailbox:

@@ -90,7 +90,9 @@ class Readiness:
 def stuck(views: Sequence[InboxView], seats: Sequence[Seat], now: float) -> str | None:
     """What makes no progress any more; None: all do."""
     for view in views:
-        if not view.alive or now - view.beat_monotonic >= BEAT_LIMIT_S:
+        silent = now - view.beat_monotonic >= BEAT_LIMIT_S
+        # One dead disk is told of in `status`; to start again would stop all the other rules too.
+        if not view.alive or (silent and not view.is_held):
             return f"the thread that watches {view.root} hangs"
     return next(
         (f"the worker of {seat.device} cannot be killed" for seat in seats if seat.is_stuck), None

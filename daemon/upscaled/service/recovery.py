@@ -8,13 +8,17 @@ from pathlib import Path
 
 from upscaled import footing
 from upscaled.errors import DiskMissing
-from upscaled.job import Delivery, JobState
+from upscaled.hangs import within
+from upscaled.job import Delivery, JobState, Result
 from upscaled.output.publish import resumed, sweep
 from upscaled.service.footings import FootingOf
 from upscaled.service.mailbox import Seen
 from upscaled.store.jobs import Orphan, Store
 
 _log = logging.getLogger(__name__)
+
+ANSWER_S = 10.0
+"""For a disk to show a result that a dead worker or daemon may have left there."""
 
 
 def recover(store: Store, owner: str, now: float) -> None:
@@ -91,11 +95,20 @@ def _folders_of(delivery: Delivery) -> Iterator[Path]:
             yield folder
 
 
+def is_published(result: Result, store_id: str, job_id: int) -> bool:
+    """Whether what was announced stands, durable.
+
+    Raises:
+        OSError: its disk fails, or does not answer (TimeoutError).
+    """
+    return within(ANSWER_S, lambda: resumed(result.path, result.sha256, store_id, job_id))
+
+
 def _is_published(orphan: Orphan, store_id: str) -> bool:
     result = orphan.result
     try:
-        return result is not None and resumed(result.path, result.sha256, store_id, orphan.job_id)
+        return result is not None and is_published(result, store_id, orphan.job_id)
     except OSError as error:
-        # Done again, it waits until the disk can be written.
+        # Done again, it waits until the disk can be written, and finds the same bytes there.
         _log.warning("%s cannot be made durable: %s", orphan.source, error)
         return False

@@ -20,6 +20,7 @@ from upscaled.job import Changed, JobState, Order, Outcome, Vanished
 from upscaled.service import lock
 from upscaled.service.configuration import Configuration
 from upscaled.service.dispatch import Dispatcher
+from upscaled.service.disposer import Disposer
 from upscaled.service.ending import Ending, is_drained, shut
 from upscaled.service.executor import Died, Said
 from upscaled.service.footings import Footings
@@ -27,7 +28,17 @@ from upscaled.service.headline import describe
 from upscaled.service.herald import Herald
 from upscaled.service.inboxes import Inboxes
 from upscaled.service.intake import Intake
-from upscaled.service.mailbox import Asked, Disposed, Event, Fell, Looked, Mailbox, Seen, Signalled
+from upscaled.service.mailbox import (
+    Asked,
+    Disposed,
+    Event,
+    Fell,
+    Looked,
+    Mailbox,
+    Replaced,
+    Seen,
+    Signalled,
+)
 from upscaled.service.notify import Notifier
 from upscaled.service.opening import Opening
 from upscaled.service.orders import Orders, decline
@@ -44,7 +55,7 @@ from upscaled.service.reload import differences
 from upscaled.service.seams import Seams
 from upscaled.service.seating import Seating
 from upscaled.service.signals import caught
-from upscaled.service.sources import Disposer, Sources, has_changed
+from upscaled.service.sources import Sources
 from upscaled.service.threads import fallen, watched
 from upscaled.service.vitals import Vitals, check
 from upscaled.store.jobs import Store
@@ -140,8 +151,10 @@ class Supervisor:
             self._job_ended,
             footings=self.footings,
         )
-        self._disposer = Disposer(self.mark, self._events.put, self.footings.of)
-        self.sources = Sources(self.store, self.clock, self._disposer.submit)
+        self.disposer = Disposer(self.mark, self._events.put, self.clock, self.footings.of)
+        self.sources = Sources(
+            self.store, self.clock, self.disposer.submit, lambda: self.disposer.slow
+        )
         self.inboxes = Inboxes(self._events.put, self.clock, self._make_inbox, self.footings.of)
         self._pruner = Pruner(
             self.store, self.clock, partial(look_in_background, deliver=self._events.put)
@@ -151,7 +164,7 @@ class Supervisor:
         self._orders = Orders(self)
         threads = {
             "control": lambda: server.is_alive,
-            "sources": lambda: self._disposer.is_alive,
+            "sources": lambda: self.disposer.is_alive,
         }
         self._vitals = Vitals(self.clock, threads, self._forgive)
         try:
@@ -179,7 +192,7 @@ class Supervisor:
         shut(
             self.dispatcher,
             self.inboxes,
-            self._disposer,
+            self.disposer,
             self.clock,
             since=self._ending.since,
             hear=self._hear_last,
@@ -239,6 +252,9 @@ class Supervisor:
                 self.dispatcher.bury(event)
             case Disposed():
                 self.sources.hear(event)
+            case Replaced(source):
+                # An arrival that came while its job ran was not queued.
+                self.inboxes.resettle(source)
             case Seen(folder, found):
                 self.footings.learn(folder, found)
             case Batch():
@@ -267,9 +283,11 @@ class Supervisor:
         self.dispatcher.forgive()
 
     def _job_ended(self, order: Order, outcome: Outcome, state: JobState) -> None:
-        if isinstance(outcome, Changed | Vanished) or has_changed(order):
+        if isinstance(outcome, Changed | Vanished):
             # What stands there now, or comes back, is new work: nobody else looks at it again.
             self.inboxes.resettle(order.source)
+        else:
+            self.disposer.glance(order)
         if state in {JobState.DONE, JobState.FAILED}:
             self.herald.ended(order, outcome)
         if state is not JobState.WAITING:

@@ -10,6 +10,7 @@ from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 from upscaled.clock import Clock
+from upscaled.hangs import is_held
 from upscaled.job import Fingerprint
 from upscaled.watch.candidates import Candidates
 from upscaled.watch.fs import Watches
@@ -31,6 +32,8 @@ _LONGEST_SLEEP_S = 5.0
 STOP_S = 5.0
 """For a thread to end; a mount that does not answer may hold it for ever."""
 _SUSPENDED_S = 5.0
+_SILENT_S = 15.0
+"""It shows itself each five seconds; a slow disk is no dead one."""
 _REMEMBERED_ROOTS = 2
 
 
@@ -114,10 +117,14 @@ class Inbox:
     def view(self) -> InboxView:
         survey = self._survey
         present = self._root.identity is not None
+        silent_s = self._clock.monotonic() - self._beat
+        held = silent_s > _SILENT_S and is_held(self._thread)
+        dead = f"its disk has not answered for {silent_s:.0f} s" if held else None
+        trouble = self._end or dead or self._root.reason or self._handover.trouble
         return InboxView(
             root=self.spec.root,
             watched_by=("polled" if survey.root_unwatched else "inotify") if present else "missing",
-            reason=self._end or self._root.reason or self._handover.trouble or survey.unwatched_why,
+            reason=trouble or survey.unwatched_why,
             files=survey.seen.files,
             settling=len(self._candidates) + self._handover.busy,
             last_scan_s=self._schedule.last_scan_s,
@@ -125,6 +132,7 @@ class Inbox:
             beat_monotonic=self._beat,
             first_scan_done=self._schedule.last_scan_s is not None,
             footing=self._footing,
+            is_held=held,
         )
 
     # Everything below runs in the inbox's own thread, but for `_hear`.

@@ -62,6 +62,8 @@ class InboxView:
     first_scan_done: bool
     footing: Footing | None = None
     """What the root lies on, once that was seen."""
+    is_held: bool = False
+    """The disk does not answer: the thread waits for it in the kernel, which no restart mends."""
 
 
 def shown(path: Path) -> str:
