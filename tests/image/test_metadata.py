@@ -239,3 +239,16 @@ def test_a_broken_exif_block_is_left_out_with_a_note(make: Make, form: str, kind
 def test_no_block_is_made_where_there_is_nothing_to_say(make: Make) -> None:
     content, _ = encode(decode(make.file(make.smooth(), "PNG")), "png")
     assert b"eXIf" not in content
+
+
+@pytest.mark.parametrize(
+    ("orientation", "left"), [(6, b'tiff:Orientation="1"'), (1, b'tiff:Orientation="6"')]
+)
+def test_an_orientation_that_only_xmp_tells_is_neither_applied_nor_reset(
+    make: Any, orientation: int, left: bytes
+) -> None:
+    pixels = make.pixels(9, 13)
+    exif = make.exif(orientation=orientation)
+    found = decode(make.file(pixels, "WEBP", lossless=True, exact=True, exif=exif, xmp=XMP))
+    assert left in (found.metadata.xmp or b"")
+    assert found.width_px == (13 if orientation == 1 else 9)

@@ -116,10 +116,11 @@ def test_deeper_samples_become_sixteen_by_their_dtype(make: Make, dtype: Any, bi
     assert (dark.colour.dtype, dark.colour.max()) == (np.uint16, 200)
 
 
-def test_a_large_tiff_has_offsets_of_64_bits(make: Make) -> None:
+def test_a_large_tiff_has_offsets_of_64_bits(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiff, "BIG_BYTES", 1000)
     samples = make.pixels(64, 64, bits=16)
     words = Metadata(exif=make.block(artist="Ada"), dpi=(300, 300))
-    content = tiff.encode(samples, None, words, words.exif or b"", Encoding(), big_bytes=1000)
+    content = tiff.encode(samples, None, words, words.exif or b"", Encoding())
     assert content[:4] in (b"II+\0", b"MM\0+")
     picture = decode(content)
     assert np.array_equal(picture.colour, samples)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, ImageDraw
 
 from upscaled.errors import (
@@ -18,6 +19,7 @@ from upscaled.errors import (
     UnsupportedImage,
 )
 from upscaled.image import frames as module
+from upscaled.image import tiff
 from upscaled.image.endings import has_end
 from upscaled.image.formats import STREAMED
 from upscaled.image.frames import open_frames
@@ -254,6 +256,34 @@ def test_pages_keep_their_own_size_depth_and_resolution(job: Job) -> None:
             larger = np.array(before).repeat(2, axis=0).repeat(2, axis=1)
             assert np.array_equal(np.array(result), larger)
             assert result.info.get("dpi") == before.info.get("dpi")
+
+
+@pytest.mark.parametrize("limit", [1_000, 100_000])
+def test_pages_of_more_than_a_tiff_can_hold_become_a_big_one(
+    job: Job, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    monkeypatch.setattr(tiff, "BIG_BYTES", limit)
+    source = drop(job, "a.tif", drawings(3))
+    path = job.run(job.order(source)).result.path
+    assert max(path.read_bytes()[2:4]) == (43 if limit == 1_000 else 42)
+    wanted, *_ = seen(source)
+    got, *_ = seen(path)
+    assert [frame.shape for frame in got] == [(62, 82, 4)] * 3
+    for frame, pixels in zip(got, wanted, strict=True):
+        assert np.array_equal(frame, pixels.repeat(2, axis=0).repeat(2, axis=1))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("provenance", [True, False])
+def test_pages_with_and_without_tags_are_one_file(job: Job, order: Any, provenance: bool) -> None:
+    source = job.inbox / "a.tif"
+    with tifffile.TiffWriter(source, byteorder=order) as writer:
+        for extra in ([], [(315, 2, 0, "Ada", True)], []):
+            pixels = np.zeros((5, 6, 3), np.uint8)
+            writer.write(pixels, metadata=None, software=False, extratags=extra)
+    path = job.run(job.order(source, provenance=provenance)).result.path
+    with tifffile.TiffFile(path) as result:
+        assert [page.tags.valueof(315) for page in result.pages] == [None, "Ada", None]
 
 
 def test_reduced_copies_of_pages_are_left_out_and_told(job: Job) -> None:

@@ -10,8 +10,10 @@ from PIL import Image, UnidentifiedImageError
 
 from upscaled.errors import (
     ImageTooLarge,
+    JobError,
     TruncatedImage,
     UnreadableImage,
+    UnsupportedImage,
     UpscaledError,
 )
 from upscaled.image import metadata, orientation, png
@@ -69,14 +71,33 @@ def explained(content: bytes) -> Iterator[None]:
         raise _meaning(error, content) from error
 
 
-def _meaning(error: Exception, content: bytes) -> UnreadableImage:
+def _meaning(error: Exception, content: bytes) -> JobError:
     known = not isinstance(error, UnidentifiedImageError)
-    if _says_truncated(error) or is_cut_off(content) or content.startswith(_JXL):
+    is_arriving = is_cut_off(content)
+    if known and not is_arriving and _says_unsupported(error):
+        return UnsupportedImage(
+            f"its kind is not handled: {error}", hint="save it in another format, or another kind"
+        )
+    if _says_truncated(error) or is_arriving or content.startswith(_JXL):
         detail = f": {error}" if known else ""
         return TruncatedImage(f"the image ends too early{detail}")
     if known:
         return UnreadableImage(f"the image is damaged: {error}")
     return UnreadableImage("not an image in any format that is known here")
+
+
+def _says_unsupported(error: Exception) -> bool:
+    text = str(error).lower()
+    return isinstance(error, NotImplementedError) or any(
+        word in text
+        for word in (
+            "unsupported",
+            "not supported",
+            "not implemented",
+            "requires the",
+            "cannot handle",
+        )
+    )
 
 
 def _says_truncated(error: Exception) -> bool:
@@ -96,6 +117,7 @@ def _decode(content: bytes, max_px: int, expect: Expect) -> Picture:
         return _of_tiff(content, max_px, expect)
     with image:
         expect(check_input(image.width, image.height, max_px))
+        check_parts(image, max_px)
         found = metadata.read(content, image.info)
         stored_bits = bits_of(content, image)
         picture = _picture(first_frame(content, image), found, image.format or "PNG")
@@ -138,6 +160,18 @@ def first_frame(content: bytes, image: Image.Image) -> Planes:
     if is_deep(content, image):
         return checked(deep_planes(content, image.info.get("icc_profile") or None))
     return checked(planes_of(image))
+
+
+def check_parts(image: Image.Image, max_px: int) -> None:
+    """Of a frame that is larger than its canvas, which grows with it while it is loaded.
+
+    Raises:
+        ImageTooLarge: as `check_input`.
+    """
+    for tile in getattr(image, "tile", ()):
+        if tile[1]:
+            left, top, right, bottom = tile[1]
+            check_input(right - left, bottom - top, max_px)
 
 
 def check_input(width_px: int, height_px: int, max_px: int) -> int:

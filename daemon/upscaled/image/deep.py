@@ -13,7 +13,7 @@ import tifffile
 from PIL import Image
 
 from upscaled.errors import UnsupportedImage
-from upscaled.image import ifd, png
+from upscaled.image import ifd, png, tiff_page
 from upscaled.image.picture import Samples
 from upscaled.image.planes import Planes, sixteen_bits, three
 from upscaled.image.remarks import remarks
@@ -23,8 +23,15 @@ _BITS, _COMPRESSION, _PHOTOMETRIC, _EXTRA, _FORMAT = 258, 259, 262, 338, 339
 _TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _EASY_COMPRESSIONS = (1, 8, 32773, 32946)
 """None, deflate and PackBits, which tifffile reads by itself."""
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
-_PREMULTIPLIED = 1
+_READ_COMPRESSIONS = frozenset({"NONE", "LZW", "JPEG", "ADOBE_DEFLATE", "DEFLATE", "PACKBITS"})
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE = 0, 1, 2, 3
+_KINDS = (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE)
+_UNSPECIFIED, _PREMULTIPLIED = 0, 1
+_APART = 2
+_FLOAT_DIFFERENCES = 3
+_PACKED_BITS = (10, 12, 14)
+"""Of samples that OpenCV unpacks, into the upper bits of 16."""
+_READ_BITS = (1, 8, *_PACKED_BITS, 16, 32, 64)
 
 # What is wrong with a file is told once, by the exception.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -75,50 +82,101 @@ def _of_tiff(content: bytes, icc: bytes | None, page: int) -> Planes:
         found = file.pages[page]
         if not isinstance(found, tifffile.TiffPage):
             raise UnsupportedImage("a page without a directory of its own is not handled")
+        if found.photometric not in _KINDS:
+            raise UnsupportedImage(
+                f"{found.samplesperpixel} channels of the kind {_name(found.photometric)} "
+                f"in {found.bitspersample} bits are not handled",
+                hint="save it as RGB or gray",
+            )
         if found.compression in _EASY_COMPRESSIONS:
-            return _of_page(found, icc)
+            try:
+                return _of_page(found, icc)
+            except (NotImplementedError, ValueError) as error:
+                # Packed samples, and floats as differences, are nothing for tifffile alone.
+                if "imagecodecs" not in str(error):
+                    raise
+            if found.predictor == _FLOAT_DIFFERENCES and found.bitspersample == 16:
+                raise UnsupportedImage(
+                    "16-bit floats stored as differences are not handled",
+                    hint="save it without a predictor",
+                )
         return _by_opencv(content, icc, found, page)
 
 
+def _name(number: int) -> str:
+    return str(getattr(number, "name", number))
+
+
 def _of_png(content: bytes, icc: bytes | None) -> Planes:
+    # OpenCV gives the first frame of an animation, which need not be the image.
     samples: Any = cv2.imdecode(
-        np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
+        np.frombuffer(png.still(content), np.uint8),
+        cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION,
     )
     return _planes(_rgb_order(samples), icc, is_gray=content[25] in (0, 4))
 
 
 def _by_opencv(content: bytes, icc: bytes | None, found: tifffile.TiffPage, page: int) -> Planes:
-    if found.photometric != _RGB and found.samplesperpixel > 1:
-        method = tifffile.COMPRESSION(found.compression).name
+    method = _name(found.compression)
+    if found.bitspersample not in _READ_BITS:
+        raise UnsupportedImage(
+            f"samples of {found.bitspersample} bits are not handled",
+            hint="save it with 8 or 16 bits for each sample",
+        )
+    if found.photometric == _PALETTE or (
+        found.photometric != _RGB and found.samplesperpixel > 1
+    ):
         raise UnsupportedImage(
             f"{found.samplesperpixel} channels compressed as {method} are not handled",
             hint="save it without compression",
         )
-    done, pages = cv2.imdecodemulti(
-        np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED, range=(page, page + 1)
-    )
-    samples: Any = _rgb_order(pages[0] if done and pages else None)
+    samples: Any
+    if found.planarconfig == _APART and found.samplesperpixel > 1:
+        # OpenCV takes channels that are stored apart for pixels.
+        planes = [_read(part, 0, method) for part in tiff_page.channels(content, found.offset)]
+        samples = np.dstack(planes)
+    else:
+        samples = _rgb_order(_read(content, page, method))
+    if found.bitspersample in _PACKED_BITS:
+        samples = samples | (samples >> found.bitspersample)
     # OpenCV turns a TIFF upright whatever it is told (TiffDecoder::readData).
     return _planes(
         samples,
         icc,
         is_gray=found.photometric != _RGB,
         is_inverted=found.photometric == _WHITE_IS_ZERO,
-        is_premultiplied=_PREMULTIPLIED in found.extrasamples,
-        is_upright=True,
+        extra=found.extrasamples,
+        is_upright=found.planarconfig != _APART or found.samplesperpixel == 1,
     )
+
+
+def _read(content: bytes, page: int, method: str) -> Any:
+    done, pages = cv2.imdecodemulti(
+        np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED, range=(page, page + 1)
+    )
+    if not done or not pages:
+        if method not in _READ_COMPRESSIONS:
+            raise UnsupportedImage(
+                f"deep samples compressed as {method} are not handled",
+                hint="save it without compression",
+            )
+        raise ValueError("OpenCV cannot read its samples")
+    return pages[0]
 
 
 def _of_page(page: tifffile.TiffPage, icc: bytes | None) -> Planes:
     samples: Any = page.asarray()
-    if page.planarconfig == 2 and samples.ndim == 3:
+    is_palette = page.photometric == _PALETTE
+    if is_palette and page.colormap is not None:
+        samples = np.moveaxis(page.colormap[:, samples], 0, -1)
+    elif page.planarconfig == _APART and samples.ndim == 3:
         samples = np.moveaxis(samples, 0, 2)
     return _planes(
         samples,
         icc,
-        is_gray=page.photometric != _RGB,
+        is_gray=page.photometric != _RGB and not is_palette,
         is_inverted=page.photometric == _WHITE_IS_ZERO,
-        is_premultiplied=_PREMULTIPLIED in page.extrasamples,
+        extra=page.extrasamples,
     )
 
 
@@ -136,7 +194,7 @@ def _planes(
     *,
     is_gray: bool,
     is_inverted: bool = False,
-    is_premultiplied: bool = False,
+    extra: tuple[int, ...] = (),
     is_upright: bool = False,
 ) -> Planes:
     deep, notes = sixteen_bits(samples)
@@ -149,11 +207,14 @@ def _planes(
     most = 1 if is_gray and whole.shape[2] <= 2 else 3
     if whole.ndim != 3 or whole.shape[2] < most:
         raise UnsupportedImage(f"samples of shape {whole.shape} are not handled")
-    colour, alpha = whole[..., :most], whole[..., most] if whole.shape[2] > most else None
-    if whole.shape[2] > most + 1:
-        notes = (*notes, f"{whole.shape[2] - most - 1} more channels of it were left out")
-    if alpha is not None and is_premultiplied:
+    # Where nothing is said of what else there is, it is transparency, as for most readers.
+    is_clear = whole.shape[2] > most and (not extra or extra[0] != _UNSPECIFIED)
+    colour, alpha = whole[..., :most], whole[..., most] if is_clear else None
+    if (others := whole.shape[2] - most - is_clear) > 0:
+        notes = (*notes, f"{others} more channels of it were left out")
+    if alpha is not None and _PREMULTIPLIED in extra:
         colour = _divided(colour, alpha)
+    is_gray = is_gray and (most == 1 or bool((colour == colour[..., :1]).all()))
     return Planes(
         three(colour[..., 0]) if most == 1 else np.ascontiguousarray(colour),
         None if alpha is None else np.ascontiguousarray(alpha),

@@ -26,11 +26,16 @@ _WORDS = {
 
 
 def encode(
-    picture: Picture, name: str, encoding: Encoding | None = None, software: str | None = None
+    picture: Picture,
+    name: str,
+    encoding: Encoding | None = None,
+    software: str | None = None,
+    *,
+    is_big: bool = False,
 ) -> tuple[bytes, tuple[str, ...]]:
     """The file's bytes, and what could not be kept.
 
-    `software` is what its metadata says that it was made by.
+    `software` is what its metadata says that it was made by; `is_big`: a TIFF is to be a BigTIFF.
 
     Raises:
         ImageTooLarge: the format cannot hold it.
@@ -50,7 +55,8 @@ def encode(
         if getattr(kept, field) and field not in form.words
     ]
     if name == "tiff":
-        return tiff.encode(samples, picture.icc, kept, block, encoding), tuple(notes)
+        content = tiff.encode(samples, picture.icc, kept, block, encoding, is_big=is_big)
+        return content, tuple(notes)
     if name == "png":
         content = _png(samples, encoding)
         return png.with_chunks(content, _chunks(picture, kept, block)), tuple(notes)

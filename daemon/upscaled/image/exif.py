@@ -67,7 +67,8 @@ def finished(block: bytes | None, *, width_px: int, height_px: int, software: st
     if block is None:
         if software is None:
             return b""
-        block = _new(Layout(">"))
+        # Pillow 13 does not know a BigTIFF of the other order.
+        block = _new(Layout("<"))
     layout, directory, _ = ifd.first(block)
     changed = dict(directory)
     for tag, size_px in ((_WIDTH, width_px), (_HEIGHT, height_px)):
@@ -82,8 +83,10 @@ def finished(block: bytes | None, *, width_px: int, height_px: int, software: st
     return bytes(made) if changed else b""
 
 
-def of_tiff(content: bytes) -> bytes | None:
+def of_tiff(content: bytes) -> bytes:
     """The tags of a TIFF that are not about its pixels, as an EXIF block of its byte order.
+
+    It may be empty: pages of one file have one order.
 
     Raises:
         ValueError: it has no directory.
@@ -98,10 +101,8 @@ def of_tiff(content: bytes) -> bytes | None:
     }
     for tag in (EXIF_IFD, GPS_IFD):
         if tag in kept:
-            kept[tag] = layout.pointer(_moved(content, there, kept[tag], block, layout))
-    if not kept:
-        return None
-    return _pointed(block, layout, layout.append(block, kept))
+            kept[tag] = layout.pointer(moved(content, there, kept[tag], block, layout))
+    return pointed(block, layout, layout.append(block, kept))
 
 
 def into_tiff(content: bytes, block: bytes, more: Directory) -> bytes:
@@ -120,11 +121,11 @@ def into_tiff(content: bytes, block: bytes, more: Directory) -> bytes:
         tags |= {tag: entry for tag, entry in directory.items() if tag not in LAYOUT_TAGS}
         for tag in (EXIF_IFD, GPS_IFD):
             if tag in tags:
-                tags[tag] = there.pointer(_moved(block, layout, tags[tag], made, there))
-    return _pointed(made, there, there.append(made, tags | page, following))
+                tags[tag] = there.pointer(moved(block, layout, tags[tag], made, there))
+    return pointed(made, there, there.append(made, tags | page, following))
 
 
-def _moved(source: bytes, there: Layout, pointer: Entry, to: bytearray, layout: Layout) -> int:
+def moved(source: bytes, there: Layout, pointer: Entry, to: bytearray, layout: Layout) -> int:
     """A directory below the first one, and the one below it, at the end of `to`."""
     directory, _ = there.read(source, there.number(pointer))
     if INTEROP_IFD in directory:
@@ -135,7 +136,7 @@ def _moved(source: bytes, there: Layout, pointer: Entry, to: bytearray, layout: 
 
 def _new(layout: Layout) -> bytes:
     block = bytearray(layout.header())
-    return _pointed(block, layout, layout.append(block, {}))
+    return pointed(block, layout, layout.append(block, {}))
 
 
 def _rewritten(block: bytes, layout: Layout, directory: Directory) -> bytes:
@@ -143,7 +144,7 @@ def _rewritten(block: bytes, layout: Layout, directory: Directory) -> bytes:
     body = bytearray(block)
     if _ends_with(block, layout, at):
         del body[at:]
-    return _pointed(body, layout, layout.append(body, directory))
+    return pointed(body, layout, layout.append(body, directory))
 
 
 def _ends_with(block: bytes, layout: Layout, at: int) -> bool:
@@ -154,7 +155,8 @@ def _ends_with(block: bytes, layout: Layout, at: int) -> bool:
     return bytes(written[at:]) == block[at:]
 
 
-def _pointed(block: bytearray, layout: Layout, at: int) -> bytes:
+def pointed(block: bytearray, layout: Layout, at: int) -> bytes:
+    """The block, its first directory at `at`."""
     struct.pack_into(layout.offset, block, layout.first_at, at)
     return bytes(block)
 

@@ -12,7 +12,14 @@ from PIL import Image
 
 from upscaled.errors import ImageTooLarge
 from upscaled.image import metadata, orientation, tiff_pages
-from upscaled.image.decode import MAX_INPUT_PX, Expect, decode, expect_any, explained
+from upscaled.image.decode import (
+    MAX_INPUT_PX,
+    Expect,
+    check_parts,
+    decode,
+    expect_any,
+    explained,
+)
 from upscaled.image.deep import is_tiff
 from upscaled.image.endings import has_end
 from upscaled.image.picture import Picture
@@ -59,6 +66,8 @@ class Frames:
     """Whether any frame has transparency: then all are written with it."""
     content: bytes = b""
     notes: tuple[str, ...] = ()
+    px_bytes: tuple[int, ...] = ()
+    """Of pages: what a pixel of each takes without compression."""
 
     @property
     def count(self) -> int:
@@ -100,7 +109,7 @@ def open_frames(content: bytes, max_px: int = MAX_INPUT_PX, expect: Expect = exp
         count = getattr(image, "n_frames", 1) - int(getattr(image, "default_image", False))
         if count > 1 and image.format in _ANIMATED:
             _check_total([(image.width, image.height)] * count, max_px * _TIMES_ONE)
-            return _animation(first, content, image, expect)
+            return _animation(first, content, image, max_px, expect)
         if count > 1 and image.format not in _OF_ONE:
             notes = (*notes, f"only the first of its {count} pictures was upscaled")
     return Frames(first, ((first.width_px, first.height_px),), notes=notes)
@@ -116,7 +125,9 @@ def _check_total(sizes_px: list[tuple[int, int]], most_px: int) -> None:
         )
 
 
-def _animation(first: Picture, content: bytes, image: Image.Image, expect: Expect) -> Frames:
+def _animation(
+    first: Picture, content: bytes, image: Image.Image, max_px: int, expect: Expect
+) -> Frames:
     notes: tuple[str, ...] = ()
     if not has_end(content):
         raise EOFError("the end of the animation is missing")
@@ -127,7 +138,7 @@ def _animation(first: Picture, content: bytes, image: Image.Image, expect: Expec
     gray, has_alpha = True, False
     frame_px = image.width * image.height
     expect(frame_px)
-    for frame, duration_ms in _composed(content):
+    for frame, duration_ms in _composed(content, max_px):
         expect(frame_px)
         durations.append(duration_ms)
         colour = frame.picture.colour
@@ -162,7 +173,7 @@ def _plays(image: Image.Image) -> int:
     return int(loop or 0)
 
 
-def _composed(content: bytes) -> Iterator[tuple[Frame, float]]:
+def _composed(content: bytes, max_px: int = MAX_INPUT_PX) -> Iterator[tuple[Frame, float]]:
     """Bare frames, upright, and how long each is shown in milliseconds."""
     with opened(content) as image:
         stored = metadata.read(content, image.info).orientation
@@ -170,6 +181,7 @@ def _composed(content: bytes) -> Iterator[tuple[Frame, float]]:
         before: Picture | None = None
         for index in range(int(getattr(image, "default_image", False)), count):
             image.seek(index)
+            check_parts(image, max_px)
             planes = checked(planes_of(image))
             picture = Picture(
                 orientation.upright(planes.colour, stored),
@@ -194,9 +206,20 @@ def _pages(content: bytes, max_px: int, expect: Expect) -> Frames:
     if len(seen) <= 1:
         return Frames(first, ((first.width_px, first.height_px),), notes=first.notes)
     _check_total(seen, max_px * _TIMES_ONE)
-    pictures = (decode(page, max_px, expect) for page in tiff_pages.pages(content))
-    first = next(pictures)
-    sizes = [(first.width_px, first.height_px)]
-    sizes += [(picture.width_px, picture.height_px) for picture in pictures]
+    sizes: list[tuple[int, int]] = []
+    px_bytes: list[int] = []
+    for page in tiff_pages.pages(content):
+        picture = decode(page, max_px, expect)
+        if not sizes:
+            first = picture
+        sizes.append((picture.width_px, picture.height_px))
+        channels = (1 if picture.gray else 3) + (picture.alpha is not None)
+        px_bytes.append(channels * picture.colour.itemsize)
     notes = (f"{left_out} reduced copies of pages were left out",) if left_out else ()
-    return Frames(first, tuple(sizes), content=content, notes=first.notes + notes)
+    return Frames(
+        first,
+        tuple(sizes),
+        content=content,
+        notes=first.notes + notes,
+        px_bytes=tuple(px_bytes),
+    )

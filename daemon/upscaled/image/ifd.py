@@ -70,12 +70,24 @@ class Layout:
             return default
         return int(struct.unpack_from(f"{self.order}{form}", entry.body)[0])
 
+    def numbers(self, entry: Entry | None) -> tuple[int, ...]:
+        """All values of an integer tag; none where it is no such tag."""
+        form = _INTEGERS.get(entry.kind) if entry else None
+        if entry is None or form is None:
+            return ()
+        return struct.unpack_from(f"{self.order}{entry.count}{form}", entry.body)
+
     def fraction(self, entry: Entry | None) -> float:
         """The first value of a rational tag; 0 where it is none."""
         if entry is None or entry.kind != RATIONAL or entry.count < 1:
             return 0.0
         above, below = struct.unpack_from(f"{self.order}II", entry.body)
         return above / below if below else 0.0
+
+    def entries(self, at: int, next_at: int) -> int:
+        """Of a directory at `at`, behind which stands at `next_at` where the next one is."""
+        each = struct.calcsize(self._entry) + struct.calcsize(self.offset)
+        return (next_at - at - struct.calcsize(self._count)) // each
 
     def short(self, value: int) -> Entry:
         return Entry(SHORT, 1, struct.pack(f"{self.order}H", value))

@@ -7,6 +7,8 @@ from typing import Any
 from upscaled.image import exif, ifd, png
 
 Notes = tuple[str, ...]
+_BOXES = b"ftyp"
+"""HEIF and AVIF, whose orientation is a property of theirs."""
 _TIFF_MARKS = (b"II", b"MM")
 _IPTC_RESOURCE = 0x0404
 _BROKEN_EXIF = "its EXIF block is broken and was left out"
@@ -18,7 +20,7 @@ class Metadata:
     exif: bytes | None = None
     """A block that begins with II or MM, without orientation (it was applied) and thumbnail."""
     xmp: bytes | None = None
-    """The packet, its orientation reset."""
+    """The packet, its orientation reset where the file's was applied."""
     iptc: bytes | None = None
     """Records of IIM."""
     comment: bytes | None = None
@@ -50,7 +52,10 @@ def read(content: bytes, info: dict[Any, Any]) -> Found:
         made, turn, notes = None, 1, (_BROKEN_EXIF,)
     found = Metadata(
         exif=made,
-        xmp=_xmp(info.get("xmp") or info.get("XML:com.adobe.xmp")),
+        xmp=_xmp(
+            info.get("xmp") or info.get("XML:com.adobe.xmp"),
+            is_turned=turn != 1 or content[4:8] == _BOXES,
+        ),
         iptc=_iptc(info),
         comment=_comment(info),
         texts=png.texts(content),
@@ -71,6 +76,7 @@ def _of_tiff(content: bytes) -> Found:
     def body(tag: int) -> bytes | None:
         return directory[tag].body if tag in directory else None
 
+    turn = layout.number(directory.get(exif.ORIENTATION), 1)
     units = {2: 1.0, 3: 2.54}
     unit = units.get(layout.number(directory.get(exif.RESOLUTION_UNIT), 2))
     across, down = (
@@ -78,11 +84,11 @@ def _of_tiff(content: bytes) -> Found:
     )
     found = Metadata(
         exif=exif.of_tiff(content),
-        xmp=_xmp(body(exif.XMP)),
+        xmp=_xmp(body(exif.XMP), is_turned=turn != 1),
         iptc=body(exif.IPTC),
         dpi=_dpi((across * unit, down * unit)) if unit else None,
     )
-    return Found(found, layout.number(directory.get(exif.ORIENTATION), 1))
+    return Found(found, turn)
 
 
 def _exif_block(info: dict[Any, Any]) -> bytes | None:
@@ -96,10 +102,13 @@ def _exif_block(info: dict[Any, Any]) -> bytes | None:
     return block.removeprefix(b"Exif\0\0") or None
 
 
-def _xmp(packet: Any) -> bytes | None:
+def _xmp(packet: Any, *, is_turned: bool) -> bytes | None:
+    """An orientation that only XMP tells is not applied, as in browsers; so it stays."""
     if isinstance(packet, str):
         packet = packet.encode("utf-8", "surrogateescape")
-    return _XMP_ORIENTATION.sub(rb"\g<1>1", packet) if isinstance(packet, bytes) else None
+    if not isinstance(packet, bytes):
+        return None
+    return _XMP_ORIENTATION.sub(rb"\g<1>1", packet) if is_turned else packet
 
 
 def _iptc(info: dict[Any, Any]) -> bytes | None:

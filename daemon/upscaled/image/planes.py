@@ -93,7 +93,7 @@ def sixteen_bits(samples: Any) -> tuple[Samples, tuple[str, ...]]:
     Raises:
         UnsupportedImage: samples that are no numbers of these kinds.
     """
-    if samples.dtype in (np.uint8, np.uint16):
+    if samples.dtype.kind == "u" and samples.dtype.itemsize <= 2:
         return samples.astype(samples.dtype.newbyteorder("="), copy=False), ()
     if samples.dtype.kind == "f":
         whole = np.nan_to_num(samples.astype(np.float64), nan=0.0)

@@ -16,6 +16,7 @@ END_OF_HEADER = 33
 Chunk = tuple[bytes, bytes]
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"tIME")
 _KEPT_ELSEWHERE = (b"XML:com.adobe.xmp\0", b"Raw profile type ")
+_OF_ANIMATION = (b"acTL", b"fcTL", b"fdAT")
 COLOUR_SPACES = (b"cICP", b"sRGB", b"gAMA", b"cHRM", b"mDCV", b"cLLI")
 
 
@@ -41,6 +42,19 @@ def texts(content: bytes) -> tuple[Chunk, ...]:
 def colour_space(content: bytes) -> tuple[Chunk, ...]:
     """What says, beside a profile, which colours the numbers mean."""
     return tuple(chunk for chunk in chunks(content) if chunk[0] in COLOUR_SPACES)
+
+
+def still(content: bytes) -> bytes:
+    """Without what makes it an animation."""
+    if all(kind != b"acTL" for kind, _ in chunks(content)):
+        return content
+    parts, at = [content[: len(SIGNATURE)]], len(SIGNATURE)
+    while at + 12 <= len(content):
+        size, kind = struct.unpack_from(">I4s", content, at)
+        if kind not in _OF_ANIMATION:
+            parts.append(content[at : at + 12 + size])
+        at += 12 + size
+    return b"".join(parts)
 
 
 def with_chunks(content: bytes, added: Iterable[Chunk]) -> bytes:

@@ -9,7 +9,7 @@ from upscaled.errors import ImageTooLarge, UnreadableImage
 from upscaled.image.decode import MAX_INPUT_PX, decode
 from upscaled.job import Traits
 
-_ORIENTATION = 0x0112
+_WIDTH, _HEIGHT, _ORIENTATION = 256, 257, 0x0112
 _TURNED = range(5, 9)
 """EXIF orientations that exchange width and height."""
 _GRAY = frozenset(("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N", "F"))
@@ -41,6 +41,9 @@ def _of_header(content: bytes) -> Traits:
         width, height = image.size
         if width * height > MAX_INPUT_PX:
             raise ImageTooLarge("told by decode")
+        tags = getattr(image, "tag_v2", {})
+        # Pillow's size of a TIFF is that of the upright image, or was not, by version.
+        width, height = tags.get(_WIDTH, width), tags.get(_HEIGHT, height)
         if _orientation(image) in _TURNED:
             width, height = height, width
         return Traits(

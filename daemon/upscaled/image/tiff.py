@@ -17,6 +17,11 @@ _UNASSOCIATED = 2
 _BYTES = 1
 
 
+def needs_big(size_bytes: int) -> bool:
+    """Whether pixels of so many bytes, and what is told of them, are to be a BigTIFF."""
+    return size_bytes > BIG_BYTES
+
+
 def encode(
     samples: Samples,
     icc: bytes | None,
@@ -24,10 +29,10 @@ def encode(
     block: bytes,
     encoding: Encoding,
     *,
-    big_bytes: int = BIG_BYTES,
+    is_big: bool = False,
 ) -> bytes:
-    """Deflated, with the predictor for continuous tones; BigTIFF from `big_bytes` on."""
-    order: Literal["<", ">"] = ">" if block.startswith(b"MM") else "<"
+    """Deflated, with the predictor for continuous tones; `is_big`: a BigTIFF whatever its size."""
+    order: Literal["<", ">"] = ">" if (block or kept.exif or b"").startswith(b"MM") else "<"
     channels = 1 if samples.ndim == 2 else samples.shape[2]
     options: dict[str, Any] = {}
     if kept.dpi:
@@ -35,7 +40,8 @@ def encode(
     if channels in (2, 4):
         options["extrasamples"] = [_UNASSOCIATED]
     buffer = io.BytesIO()
-    with tifffile.TiffWriter(buffer, bigtiff=samples.nbytes > big_bytes, byteorder=order) as writer:
+    big = is_big or needs_big(samples.nbytes)
+    with tifffile.TiffWriter(buffer, bigtiff=big, byteorder=order) as writer:
         writer.write(
             samples,
             photometric="rgb" if channels > 2 else "minisblack",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from upscaled.errors import ImageTooLarge, TruncatedImage
+from upscaled.image.tiff_page import alone
 
 _TYPE_BYTES = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 2, 4, 8, 8, 8)
 _FORMS = {3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
@@ -74,15 +75,12 @@ def survey(content: bytes) -> tuple[list[tuple[int, int]], int]:
 
 
 def pages(content: bytes) -> Iterator[bytes]:
-    """Each page as a file: the same bytes with another beginning and no next page."""
+    """Each page as a file, one at a time."""
     layout = _layout(content)
     for at, next_at in _directories(content, layout):
         if _shorts(content, layout, at).get(_KIND_OF_PAGE, 0) & _REDUCED_OR_MASK:
             continue
-        alone = bytearray(content)
-        struct.pack_into(layout.place, alone, layout.first_at, at)
-        struct.pack_into(layout.place, alone, next_at, 0)
-        yield bytes(alone)
+        yield alone(content, at, next_at)
 
 
 class PageWriter:

@@ -29,11 +29,14 @@ _SPELLINGS = {
 
 
 def encoded(
-    order: Order, picture: Picture, name: str, scale: float
+    order: Order, picture: Picture, name: str, scale: float, *, is_big: bool = False
 ) -> tuple[bytes, tuple[str, ...]]:
-    """The bytes of a picture as the rule wants them, and what could not be kept."""
+    """The bytes of a picture as the rule wants them, and what could not be kept.
+
+    `is_big`: it is a page of a TIFF that all together will be larger than 4 GB.
+    """
     software = mark_of(order, scale) if order.recipe.provenance else None
-    return encode(picture, name, encoding_of(order.recipe), software)
+    return encode(picture, name, encoding_of(order.recipe), software, is_big=is_big)
 
 
 def deliver(upscaled: Upscaled, ledger: Ledger, *, mark: str) -> Done:

@@ -5,18 +5,19 @@ Each raises the errors of `upscaled.errors`; `pipeline.outcome` says what they m
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from upscaled import footing
 from upscaled.errors import LargeEnough, NotTaken, UnsupportedImage
 from upscaled.image.encode import check_extra
-from upscaled.image.frames import Frames, open_frames
+from upscaled.image.frames import Frame, Frames, open_frames
 from upscaled.image.picture import Picture
 from upscaled.image.probe import probe
 from upscaled.image.resize import shrink
 from upscaled.image.size import SizePlan, fitted
-from upscaled.image.streams import Target, target_of, write_stream
+from upscaled.image.streams import Encode, Target, target_of, write_stream
+from upscaled.image.tiff import needs_big
 from upscaled.job import IMAGE_QUALITY, Done, Order, Recipe, Timings
 from upscaled.output.space import check_room
 from upscaled.pipeline.check import Checked
@@ -26,6 +27,7 @@ from upscaled.pipeline.frames import Encoded, spooled, through
 from upscaled.pipeline.ledger import Ledger, NoLedger
 from upscaled.pipeline.made import Opened, Prepared, Upscaled
 from upscaled.pipeline.minding import Guard, NoGuard, minded
+from upscaled.pipeline.overlap import written_beside
 from upscaled.pipeline.provenance import encoding_of, refuse_own
 from upscaled.pipeline.source import Source, read
 from upscaled.pipeline.stage import Progress, Stage, Upscaler
@@ -161,16 +163,12 @@ def work(
         larger = through(
             minded(frames, order, guard), frames, fitting, progress=progress, cancelled=cancelled
         )
-        made = spooled(
-            order.delivery.folder / order.relative,
-            lambda stream: write_stream(
-                stream,
-                larger,
-                frames,
-                name=target.format,
-                encode=lambda picture: encoded(order, picture, target.format, plan.scale),
-                encoding=encoding_of(order.recipe),
-            ),
+        is_big = needs_big(_page_bytes(frames, plans))
+        made = _streamed(
+            larger,
+            prepared,
+            target,
+            lambda picture: encoded(order, picture, target.format, plan.scale, is_big=is_big),
         )
     else:
         made = fitting(frames.first, progress=progress, cancelled=cancelled)
@@ -183,6 +181,37 @@ def work(
         replace(prepared.timings, upscale_s=time.monotonic() - started),
         tuple(dict.fromkeys((*made.notes, *frames.notes, *target.notes, *aim.notes, *stage.notes))),
         opened.side,
+    )
+
+
+def _streamed(
+    larger: Iterator[Frame], prepared: Prepared, target: Target, encode: Encode
+) -> Encoded:
+    """All frames in a file; each is encoded while the next is on the device."""
+    order = prepared.order
+    return spooled(
+        order.delivery.folder / order.relative,
+        lambda stream: written_beside(
+            larger,
+            lambda arriving: write_stream(
+                stream,
+                arriving,
+                prepared.frames,
+                name=target.format,
+                encode=encode,
+                encoding=encoding_of(order.recipe),
+            ),
+        ),
+    )
+
+
+def _page_bytes(frames: Frames, plans: Mapping[tuple[int, int], SizePlan]) -> int:
+    """What the pages of a result may take in a TIFF, whatever compression makes of them."""
+    sizes = (plans[size] for size in frames.sizes_px)
+    pixels = zip(sizes, frames.px_bytes, strict=False)
+    # Of all that travels with a page there is no more than in the source, and in one more block.
+    return sum(plan.width_px * plan.height_px * each for plan, each in pixels) + 2 * len(
+        frames.content
     )
 
 
