@@ -9,6 +9,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 from queue import SimpleQueue
+from typing import NoReturn
 
 import click
 
@@ -32,12 +33,17 @@ from upscaled.job import (
 from upscaled.models.terms import terms
 from upscaled.service.begin import devices, make_begin
 from upscaled.store.results import Results
+from upscaled.worker.guard import DecodeGuard
 from upscaled.worker.lanes import Lanes
-from upscaled.worker.messages import Fetching, Finished, FromWorker, Progressed, Resident
+from upscaled.worker.messages import Fetching, Finished, FromWorker, GaveUp, Progressed, Resident
 from upscaled.worker.residents import Residents
 from upscaled.worker.resume import ResumeLedger
 
 _PARTS = ("decode", "upscale", "encode", "publish")
+
+
+class _Stuck(Exception):
+    """Decoding a file took more time or memory than it may."""
 
 
 class Batch:
@@ -53,8 +59,14 @@ class Batch:
         self._residents = Residents(begin, self._heard.put, self._stopping.is_set)
         self._results = _open_results(dirs.results)
         self._ledger = ResumeLedger(self._orders, self._results, force=force)
+        self._guard = DecodeGuard(lambda reason: self._heard.put(GaveUp(reason)))
         self._lanes = Lanes(
-            self._residents, self._heard.put, self._stopping, mark=mark, ledger=self._ledger
+            self._residents,
+            self._heard.put,
+            self._stopping,
+            mark=mark,
+            ledger=self._ledger,
+            guard=self._guard,
         )
         self._bars = Bars(len(orders))
         self._fetching: str | None = None
@@ -64,6 +76,7 @@ class Batch:
     def run(self) -> ExitCode:
         """All of them, whatever happens to one; `ERROR` if any failed."""
         self._lanes.start()
+        self._guard.start()
         for order in self._orders.values():
             self._lanes.submit(order)
         try:
@@ -71,15 +84,27 @@ class Batch:
                 self._listen()
         except KeyboardInterrupt:
             return self._interrupt()
+        except _Stuck as stuck:
+            self._leave(stuck)
         finally:
             self._stopping.set()
             self._lanes.stop()
+            self._guard.stop()
             if self._results is not None:
                 self._results.close()
         failed = sum(not isinstance(end, Done | Cancelled) for end in self.outcomes.values())
         if failed:
             click.echo(f"{failed} of {len(self._orders)} failed", err=True)
         return ExitCode.ERROR if failed else ExitCode.OK
+
+    def _leave(self, stuck: "_Stuck") -> NoReturn:
+        """At once: a thread inside a decoder can neither be ended nor waited for."""
+        click.echo(f"{log.escape(str(stuck))}; what was done stays", err=True)
+        click.echo("  → leave that file out: the same command then goes on", err=True)
+        if self._results is not None:
+            self._results.close()
+        sys.stdout.flush()
+        os._exit(ExitCode.ERROR)
 
     def _listen(self) -> None:
         while len(self.outcomes) < len(self._orders):
@@ -106,6 +131,8 @@ class Batch:
                 self.outcomes[job_id] = outcome
                 self._bars.end(job_id, len(self.outcomes))
                 self._tell(self._orders[job_id], outcome)
+            case GaveUp(reason):
+                raise _Stuck(reason)
             case Resident():
                 self._loaded[message.model] = message
             case Fetching(model) if model != self._fetching:

@@ -16,9 +16,9 @@ from upscaled.errors import (
     UnsupportedImage,
     UpscaledError,
 )
-from upscaled.image import metadata, orientation, png
+from upscaled.image import cicp, heif, metadata, orientation
 from upscaled.image.cutoff import is_cut_off
-from upscaled.image.deep import deep_planes, is_deep, is_tiff, size_of
+from upscaled.image.deep import deep_planes, deeper_planes, is_deep, is_tiff, size_of
 from upscaled.image.depth import bits_of
 from upscaled.image.picture import Picture
 from upscaled.image.planes import Planes, checked, planes_of
@@ -120,13 +120,14 @@ def _decode(content: bytes, max_px: int, expect: Expect) -> Picture:
         check_parts(image, max_px)
         found = metadata.read(content, image.info)
         stored_bits = bits_of(content, image)
-        picture = _picture(first_frame(content, image), found, image.format or "PNG")
+        colours = cicp.chunks_of(content, image.info)
+        picture = _picture(first_frame(content, image, stored_bits), found, image.format or "PNG")
         if stored_bits > 8 and picture.colour.dtype == np.uint8:
             told = f"its samples have {stored_bits} bits, and were read in 8"
             picture = replace(picture, notes=(*picture.notes, told))
         return replace(
             picture,
-            colour_space=png.colour_space(content) if picture.icc is None else (),
+            colour_space=colours if picture.icc is None else (),
             is_lossless=content[12:16] == b"VP8L",
         )
 
@@ -151,14 +152,20 @@ def _picture(planes: Planes, found: metadata.Found, form: str) -> Picture:
     )
 
 
-def first_frame(content: bytes, image: Image.Image) -> Planes:
+def first_frame(content: bytes, image: Image.Image, stored_bits: int) -> Planes:
     """The frame that `image` stands at after it was opened, as it is stored.
 
     Raises:
         UnsupportedImage, OSError, ValueError: as the readers say.
     """
+    icc = image.info.get("icc_profile") or None
     if is_deep(content, image):
-        return checked(deep_planes(content, image.info.get("icc_profile") or None))
+        return checked(deep_planes(content, icc))
+    if image.format == "HEIF" and stored_bits > 8:
+        return checked(heif.deep_planes(content, icc))
+    deeper = deeper_planes(content, image, stored_bits) if stored_bits > 8 else None
+    if deeper is not None:
+        return checked(deeper)
     return checked(planes_of(image))
 
 

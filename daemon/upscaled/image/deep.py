@@ -28,6 +28,9 @@ _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE = 0, 1, 2, 3
 _KINDS = (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE)
 _UNSPECIFIED, _PREMULTIPLIED = 0, 1
 _APART = 2
+_DEEPER = ("AVIF", "JPEG2000", "PPM")
+_SAME_LEVELS = 1.5
+"""Of 255, between the means of two readers, which round and scale colour by their own ways."""
 _FLOAT_DIFFERENCES = 3
 _PACKED_BITS = (10, 12, 14)
 """Of samples that OpenCV unpacks, into the upper bits of 16."""
@@ -77,6 +80,33 @@ def deep_planes(content: bytes, icc: bytes | None, page: int = 0) -> Planes:
     return replace(planes, notes=(*planes.notes, *notes))
 
 
+def deeper_planes(content: bytes, image: Image.Image, bits: int) -> Planes | None:
+    """What Pillow reads in 8 bits, in all that it has; None: OpenCV sees another picture.
+
+    It does where gray does not use the full range, in AVIF of OpenCV 5.0: so it is compared.
+    """
+    if image.format not in _DEEPER or image.mode not in ("RGB", "RGBA"):
+        return None
+    samples: Any = cv2.imdecode(
+        np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
+    )
+    size = (image.height, image.width, len(image.mode))
+    if samples is None or samples.dtype != np.uint16 or samples.shape != size:
+        return None
+    if image.format == "AVIF":
+        samples = samples << (16 - bits) | samples >> (2 * bits - 16)
+    whole = _rgb_order(samples)
+    pillows = np.asarray(image)
+    if any(
+        abs(float(np.mean(whole[..., n])) / 257 - float(np.mean(pillows[..., n]))) > _SAME_LEVELS
+        for n in range(len(image.mode))
+    ):
+        return None
+    alpha = np.ascontiguousarray(whole[..., 3]) if len(image.mode) == 4 else None
+    icc = image.info.get("icc_profile") or None
+    return Planes(np.ascontiguousarray(whole[..., :3]), alpha, icc=icc)
+
+
 def _of_tiff(content: bytes, icc: bytes | None, page: int) -> Planes:
     with tifffile.TiffFile(io.BytesIO(content)) as file:
         found = file.pages[page]
@@ -123,9 +153,7 @@ def _by_opencv(content: bytes, icc: bytes | None, found: tifffile.TiffPage, page
             f"samples of {found.bitspersample} bits are not handled",
             hint="save it with 8 or 16 bits for each sample",
         )
-    if found.photometric == _PALETTE or (
-        found.photometric != _RGB and found.samplesperpixel > 1
-    ):
+    if found.photometric == _PALETTE or (found.photometric != _RGB and found.samplesperpixel > 1):
         raise UnsupportedImage(
             f"{found.samplesperpixel} channels compressed as {method} are not handled",
             hint="save it without compression",

@@ -9,7 +9,7 @@ from PIL import Image
 
 from upscaled.errors import UnsupportedImage
 from upscaled.image import alpha as transparency
-from upscaled.image import exif, jpeg, png, readers, tiff
+from upscaled.image import cicp, exif, heif, jpeg, png, readers, tiff
 from upscaled.image.formats import EXTRAS, FORMATS, Format, check_size
 from upscaled.image.metadata import Metadata
 from upscaled.image.picture import Picture, Samples
@@ -56,14 +56,22 @@ def encode(
     ]
     if name == "tiff":
         content = tiff.encode(samples, picture.icc, kept, block, encoding, is_big=is_big)
-        return content, tuple(notes)
+        return content, tuple(notes + _untold_colours(picture, name))
     if name == "png":
         content = _png(samples, encoding)
         return png.with_chunks(content, _chunks(picture, kept, block)), tuple(notes)
     options = _options(picture, form, encoding, kept, block)
     if name == "jpeg":
         notes += jpeg.fit(options, kept)
+    notes += _untold_colours(picture, name)
+    if name == "heif" and samples.dtype == np.uint16:
+        return heif.encode_deep(samples, options), tuple(notes)
     return _save(samples, form, options), tuple(notes)
+
+
+def _untold_colours(picture: Picture, name: str) -> list[str]:
+    colours = "" if picture.icc else cicp.name_of(picture.colour_space)
+    return [f"its colours are {colours}, which {name} is not told: only png is"] if colours else []
 
 
 def check_extra(name: str) -> None:
@@ -80,8 +88,9 @@ def _samples(picture: Picture, name: str, form: Format) -> tuple[Samples, list[s
     """Height × width (× channels), as the format can hold them."""
     notes: list[str] = []
     colour, alpha = picture.colour, picture.alpha
-    if colour.dtype == np.uint16 and not form.deep:
-        notes.append(f"{name} holds 8 bits: the 16 bits were rounded")
+    if colour.dtype == np.uint16 and form.bits < 16:
+        notes.append(f"{name} is written in {form.bits} bits: the 16 bits were rounded")
+    if colour.dtype == np.uint16 and form.bits == 8:
         colour, alpha = to_8_bit(colour), None if alpha is None else to_8_bit(alpha)
     if alpha is not None and not form.alpha:
         notes.append(f"{name} holds no transparency: put on white")

@@ -16,8 +16,8 @@ class Format:
     alpha: bool = True
     gray_alpha: bool = True
     """One channel and transparency; else three equal ones."""
-    deep: bool = False
-    """16 bits for each sample."""
+    bits: int = 8
+    """For each sample, at most."""
     quality: int | None = None
     lossless: bool = False
     """Can be either, by an option."""
@@ -34,7 +34,7 @@ FORMATS = {
         words=frozenset({"xmp", "iptc", "comment", "dpi"}),
     ),
     "png": Format(
-        "PNG", "png", deep=True, words=frozenset({"xmp", "iptc", "comment", "texts", "dpi"})
+        "PNG", "png", bits=16, words=frozenset({"xmp", "iptc", "comment", "texts", "dpi"})
     ),
     "webp": Format(
         *("WEBP", "webp", 16_383),
@@ -44,10 +44,11 @@ FORMATS = {
         words=frozenset({"xmp"}),
     ),
     "avif": Format("AVIF", "avif", 65_536, gray_alpha=False, quality=90, words=frozenset({"xmp"})),
-    "tiff": Format("TIFF", "tif", deep=True, words=frozenset({"xmp", "iptc", "dpi"})),
+    "tiff": Format("TIFF", "tif", bits=16, words=frozenset({"xmp", "iptc", "dpi"})),
     "heif": Format(
         *("HEIF", "heic", 16_384),
         gray_alpha=False,
+        bits=10,
         quality=90,
         lossless=True,
         words=frozenset({"xmp"}),

@@ -18,7 +18,7 @@ class Guard(Protocol):
 
 
 class NoGuard:
-    """For `upscaled run`: whoever waits for it minds it."""
+    """For tests, and whoever minds it from outside."""
 
     def over(
         self,

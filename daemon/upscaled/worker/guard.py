@@ -64,6 +64,8 @@ class DecodeGuard:
         self._lock = threading.Lock()
         self._watches: list[_Watch] = []
         self._neighbours = 0
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._mind, name="guard", daemon=True)
 
     @contextmanager
     def over(self, order: Order, size_bytes: int) -> Iterator[Expect]:
@@ -95,6 +97,19 @@ class DecodeGuard:
                 self._neighbours -= 1
                 for watch in self._watches:
                     watch.at_first_bytes = self._resident_bytes()
+
+    def start(self) -> None:
+        """Look for as long as the process lives."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Nothing is minded any more."""
+        self._stopped.set()
+        self._thread.join()
+
+    def _mind(self) -> None:
+        while not self._stopped.wait(LOOK_EVERY_S):
+            self.look()
 
     def look(self) -> None:
         """At the clock and at the process; asked often."""

@@ -13,7 +13,7 @@ import psutil
 from upscaled import log
 from upscaled.errors import ExitCode
 from upscaled.worker import kernel
-from upscaled.worker.guard import LOOK_EVERY_S, DecodeGuard
+from upscaled.worker.guard import DecodeGuard
 from upscaled.worker.lanes import Lanes
 from upscaled.worker.messages import (
     Beat,
@@ -83,7 +83,7 @@ def _serve(channel: Channel, begin: Begin, messages: Iterator[ToWorker]) -> None
     residents = Residents(begin, send, stopping.is_set)
     lanes = Lanes(residents, send, stopping, mark=begin.mark, guard=guard)
     lanes.start()
-    threading.Thread(target=_mind, args=(guard,), name="guard", daemon=True).start()
+    guard.start()
     threading.Thread(target=_beat, args=(send, residents), name="beat", daemon=True).start()
     for message in messages:
         match message:
@@ -107,12 +107,6 @@ def _end(lanes: Lanes) -> None:
     sys.stderr.flush()
     # Threads inside torch or a decoder need not be waited for.
     os._exit(ExitCode.OK)
-
-
-def _mind(guard: DecodeGuard) -> None:
-    pause = threading.Event()
-    while not pause.wait(LOOK_EVERY_S):
-        guard.look()
 
 
 def _beat(send: Callable[[FromWorker], None], residents: Residents) -> None:
