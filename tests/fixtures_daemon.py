@@ -21,7 +21,7 @@ import yaml
 from numpy.typing import NDArray
 from PIL import Image
 
-from upscaled.cli.commands.status import gather
+from upscaled.cli.glance import gather
 from upscaled.dirs import Dirs
 from upscaled.job import JobState
 from upscaled.store.views import JobView, open_views

@@ -26,21 +26,14 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 (a table: an error, a ret
     """The exit code; nothing is raised that could be foreseen."""
     if arguments in (["--version"], ["-V"]):
         return _tell_version()
-    # click takes longer to load than the version takes to be told.
-    import click  # noqa: PLC0415
-
-    from upscaled.cli.group import cli  # noqa: PLC0415
-
     try:
-        result: Any = cli.main(arguments, prog_name="upscaled", standalone_mode=False)
+        return _run(arguments)
     except UpscaledError as error:
-        from upscaled.cli.hints import with_config  # noqa: PLC0415 (see above)
+        from upscaled.cli.hints import with_config  # noqa: PLC0415 (click, see `_run`)
 
         _tell(f"upscaled: {error.message}", error.hint and with_config(error.hint, arguments))
         return error.exit_code
-    except click.ClickException as error:
-        return _tell_click(error)
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except (BrokenPipeError, SystemExit):
         # The reader (`| head`) has had enough; click and rich make an exit of it.
@@ -57,6 +50,25 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 (a table: an error, a ret
             raise
         _tell("upscaled: there is no home folder", "set $HOME")
         return ExitCode.USAGE
+
+
+def _run(arguments: list[str]) -> int:
+    if arguments[:1] == ["status"]:
+        from upscaled.cli.glance import glance_plainly, is_plain  # noqa: PLC0415 (not for others)
+
+        if is_plain(arguments):
+            return glance_plainly(arguments)
+    # click takes longer to load than a status takes to be told.
+    import click  # noqa: PLC0415
+
+    from upscaled.cli.group import cli  # noqa: PLC0415
+
+    try:
+        result: Any = cli.main(arguments, prog_name="upscaled", standalone_mode=False)
+    except click.ClickException as error:
+        return _tell_click(error)
+    except click.exceptions.Abort:
+        return ExitCode.INTERRUPTED
     return result if isinstance(result, int) else ExitCode.OK
 
 
@@ -82,13 +94,14 @@ def _tell_version() -> int:
 
 
 def _tell_click(error: "click.ClickException") -> int:
-    import click  # noqa: PLC0415 (see above)
+    import click  # noqa: PLC0415 (see `_run`)
 
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.format_message(), err=True)
     elif isinstance(error, click.UsageError):
         path = error.ctx.command_path if error.ctx else "upscaled"
-        _tell(f"upscaled: {error.format_message()}", f"{path} --help")
+        # click sets choices one below the other, with tabs.
+        _tell(f"upscaled: {' '.join(error.format_message().split())}", f"{path} --help")
     else:
         _tell(f"upscaled: {error.format_message()}", None)
         return ExitCode.ERROR
@@ -97,9 +110,9 @@ def _tell_click(error: "click.ClickException") -> int:
 
 def _tell(message: str, hint: str | None) -> None:
     with contextlib.suppress(OSError, ValueError):
-        import click  # noqa: PLC0415 (see above)
+        import click  # noqa: PLC0415 (see `_run`)
 
-        from upscaled import log  # noqa: PLC0415 (see above)
+        from upscaled import log  # noqa: PLC0415 (see `_run`)
 
         # A file's name in a message must not colour the terminal, nor forge a line.
         click.echo("\n".join(map(log.escape, message.splitlines())), err=True)

@@ -145,8 +145,11 @@ def table(
     while flexible_cells() < least and any(columns[i].optional for i in kept):
         kept.remove(max(kept, key=lambda i: columns[i].optional))
     flexible = [i for i in kept if columns[i].flexible]
-    for i in flexible:
-        widths[i] = min(widths[i], max(flexible_cells() // len(flexible), 4))
+    left = flexible_cells()
+    # The least first: what one does not need, the others have.
+    for place, i in enumerate(sorted(flexible, key=widths.__getitem__)):
+        widths[i] = min(widths[i], max(left // (len(flexible) - place), 4))
+        left -= widths[i]
     head = tuple((columns[i].title, "dim") for i in range(len(columns)))
     return [_row(row, columns, kept, widths) for row in (head, *rows)]
 

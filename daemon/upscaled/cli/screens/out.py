@@ -4,23 +4,18 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import click
-
-from upscaled.cli.screens.layout import Line
+if TYPE_CHECKING:
+    # rich's tables of widths stand behind it, and `--json` needs none.
+    from upscaled.cli.screens.layout import Line
 
 _LEAST, _MOST = 40, 132
 """Columns: on fewer nothing can be laid out, and more are hard to read."""
 
 _ASCII = str.maketrans("━─▶▷…→·✗✓×", "#->>~>|x+x")
-_STYLES = {
-    "bold": {"bold": True},
-    "dim": {"dim": True},
-    "red": {"fg": "red"},
-    "green": {"fg": "green"},
-    "yellow": {"fg": "yellow"},
-    "cyan": {"fg": "cyan"},
-}
+_STYLES = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33, "cyan": 36}
+"""Of ECMA-48, "Select graphic rendition"; click would take longer to load than all else."""
 
 
 def width() -> int:
@@ -43,7 +38,7 @@ def _terminal() -> tuple[int, int]:
     return columns or 80, found[1] or 24
 
 
-def render(lines: Sequence[Line]) -> list[str]:
+def render(lines: Sequence["Line"]) -> list[str]:
     """As text for stdout as it is."""
     coloured = _has_colours()
     plain = not _shows_more_than_ascii()
@@ -55,12 +50,19 @@ def render(lines: Sequence[Line]) -> list[str]:
     return rendered
 
 
-def write(lines: Sequence[Line]) -> None:
-    click.echo("\n".join(render(lines)), color=_has_colours())
+def write(lines: Sequence["Line"]) -> None:
+    say("\n".join(render(lines)))
+
+
+def say(text: str) -> None:
+    """As `click.echo`: at once, and nothing where stdout was closed before the start."""
+    if sys.stdout is not None:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
 
 
 def _styled(text: str, style: str) -> str:
-    return click.style(text, **_STYLES[style]) if style else text  # type: ignore[arg-type]
+    return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if style else text
 
 
 def _has_colours() -> bool:
