@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "daemon" / "upscaled"
 LAYERS = [
     {"", "errors", "clock", "dirs", "job", "mounts", "text"},
-    {"log", "plain", "footing", "hangs"},
+    {"log", "plain", "footing", "hangs", "writers"},
     {"config"},
     {"watch", "store", "image", "engine", "models", "output", "control", "rules", "systemd"},
     {"pipeline"},

@@ -68,3 +68,8 @@ def find_dirs() -> Dirs:
         # The specification says to ignore relative values.
         runtime=Path(runtime, APP) if Path(runtime).is_absolute() else state / "run",
     )
+
+
+def find_trash() -> Path:
+    """The home's, by freedesktop.org's Trash specification."""
+    return Path(Unix().user_data_dir) / "Trash"

@@ -12,7 +12,7 @@ from upscaled.errors import DiskMissing
 from upscaled.footing import look
 from upscaled.job import Delivery, Fingerprint, Footing, JobState
 from upscaled.output import durable
-from upscaled.output.source import dispose, fingerprint
+from upscaled.output.source import dispose, fingerprint, taken
 
 DONE, FAILED = JobState.DONE, JobState.FAILED
 
@@ -54,6 +54,20 @@ def test_a_source_is_moved_below_its_folder(source: Path, tmp_path: Path, state:
     assert act(source, state, **wish) == f"moved to {tmp_path}/old/sub/a.png"
     assert (tmp_path / "old" / "sub" / "a.png").read_bytes() == b"an image"
     assert not source.exists()
+
+
+@pytest.mark.parametrize("wish", ["delete", "move", "trash"])
+@pytest.mark.parametrize("state", [DONE, FAILED])
+def test_a_source_that_somebody_writes_to_is_left_where_it_is(
+    source: Path, tmp_path: Path, state: JobState, wish: str
+) -> None:
+    word = "success" if state is DONE else "failure"
+    if state is FAILED and wish != "move":
+        pytest.skip("a rule cannot ask for it")
+    with source.open("ab"):
+        note = act(source, state, **{f"on_{word}": wish, f"{word}_folder": tmp_path / "old"})
+        assert note == "open in a program that writes to it; left where it is"
+    assert source.read_bytes() == b"an image"
 
 
 @pytest.mark.parametrize("wish", ["delete", "move"])
@@ -310,12 +324,12 @@ def test_a_source_that_grows_while_it_is_copied_stays(
 
     def write(path: Path, chunks: Any) -> None:
         real(path, chunks)
-        writer.write(b" and more")
-        writer.flush()
+        with source_then.open("ab") as writer:
+            writer.write(b" and more")
 
+    source_then = taken(source, "mark")
     monkeypatch.setattr(durable, "write", write)
-    with source.open("ab") as writer:
-        note = act(source, on_success="move", success_folder=elsewhere)
+    note = act(source, on_success="move", success_folder=elsewhere)
     assert note == "changed since; left where it is"
     assert source.read_bytes() == b"an image and more"
     assert list((elsewhere / "sub").iterdir()) == []

@@ -33,6 +33,21 @@ TABLE = [
     ),
     (OSError(errno.EIO, "Input/output error"), Snoozed("cannot write: Input/output error")),
     (OSError("odd"), Snoozed("cannot write: odd")),
+    (
+        OSError(errno.EFBIG, "File too large"),
+        Failed(
+            "its result is larger than a file may be there",
+            "ask for a smaller one, by `output.format` or `scale`; or use another file system",
+        ),
+    ),
+    (
+        OSError(errno.EILSEQ, "Invalid or incomplete multibyte", "/out/a.png"),
+        Failed(
+            "the file system does not take the name of its result: /out/a.png",
+            "rename the source, or change `output.name`",
+        ),
+    ),
+    (OSError(errno.EINVAL, "Invalid argument"), Snoozed("cannot write: Invalid argument")),
 ]
 
 

@@ -1,6 +1,7 @@
 """One job from bytes to a durable result, on real files."""
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,22 @@ def test_a_photo_comes_out_larger_with_all_that_is_told_of_it(job: Job) -> None:
 def test_the_folder_below_the_inbox_is_mirrored(job: Job) -> None:
     done = job.run(job.order(job.drop(noise()), relative=Path("sub/caf\udce9")))
     assert done.result.path == job.outbox / "sub" / "caf\udce9" / "a_2x.png"
+
+
+@pytest.mark.parametrize(
+    ("source", "result"), [(0o600, 0o600), (0o640, 0o640), (0o444, 0o644), (0o777, 0o644)]
+)
+def test_nobody_sees_a_result_who_may_not_see_its_source(
+    job: Job, source: int, result: int
+) -> None:
+    umask = os.umask(0o022)
+    try:
+        dropped = job.drop(noise())
+        dropped.chmod(source)
+        made = job.run(job.order(dropped)).result.path
+    finally:
+        os.umask(umask)
+    assert made.stat().st_mode & 0o777 == result
 
 
 def test_gray_stays_gray_whatever_the_network_paints(job: Job) -> None:

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from upscaled.config.settings import RuleSettings
+from upscaled.dirs import find_trash
 from upscaled.job import Delivery, Recipe
 from upscaled.service.inboxes import specs
 
@@ -19,3 +20,4 @@ def test_results_are_seen_by_other_rules_only_where_their_rule_says_so(allow_cha
     inboxes = {spec.root: spec for spec in specs([first, rule("b", "/b", "/c")])}
     assert (Path("/b/x") in inboxes[Path("/b")].excluded) is not allow_chain
     assert Path("/c") in inboxes[Path("/b")].excluded
+    assert find_trash() in inboxes[Path("/b")].excluded

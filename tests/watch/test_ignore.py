@@ -64,7 +64,10 @@ def test_dot_files_and_folders_are_passed_over_unless_they_are_welcome() -> None
     assert not is_closed_folder(b".secret", hidden=True)
 
 
-@pytest.mark.parametrize("name", ["@eaDir", "__MACOSX", ".stversions", "$RECYCLE.BIN"])
+@pytest.mark.parametrize(
+    "name",
+    ["@eaDir", "__MACOSX", ".stversions", "$RECYCLE.BIN", ".Trash", ".Trash-1000", ".Trashes"],
+)
 def test_folders_of_other_programs_stay_closed_even_where_hidden_ones_are_welcome(
     name: str,
 ) -> None:

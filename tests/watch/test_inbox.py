@@ -135,6 +135,23 @@ def test_a_writer_that_pauses_longer_than_the_window_is_waited_for(
     assert watched.arrivals[0].fingerprint.size_bytes == 3000
 
 
+@pytest.mark.parametrize("was_there", [True, False])
+def test_a_file_that_is_made_at_its_full_size_is_delivered_when_its_writer_closes_it(
+    watch: Watch, root: Path, eventually: Eventually, was_there: bool
+) -> None:
+    watched = watch() if not was_there else None
+    with (root / "a.bmp").open("wb") as stream:
+        stream.truncate(1000)
+        watched = watched or watch()
+        # Long past the window in which a writer may pause: a laptop went to sleep.
+        eventually(lambda: watched.inbox.view().settling == 1)
+        time.sleep(SETTLE_S * 8)
+        assert watched.names() == []
+        stream.write(b"x" * 1000)
+    eventually(lambda: watched.names() == ["a.bmp"])
+    assert watched.arrivals[0].fingerprint.mtime_ns == (root / "a.bmp").stat().st_mtime_ns
+
+
 def test_a_file_that_is_appended_to_by_one_process_after_another_is_delivered_once(
     watch: Watch, root: Path, eventually: Eventually
 ) -> None:

@@ -29,12 +29,14 @@ def publish(
     collision: str,
     announce: Callable[[Path, str], None],
     within: Path | None = None,
+    mode: int = 0o666,
 ) -> Published:
     """Write `payload` under the first of `names` that the collision policy allows.
 
     `announce(path, sha256)` is called right before the file gets its final name: what it
     commits is how a later start knows the file for its own. A file with the very same bytes
     that stands there already is taken as published. Folders are made, but not `within`.
+    `mode` is the new file's, before the umask.
 
     Raises:
         OutputExists: the policy is `fail` and the name is taken.
@@ -44,7 +46,7 @@ def publish(
     durable.make_folder(folder, within=within)
     written = durable.temporary(folder / "x", mark)
     durable.remove(written, missing_ok=True)
-    durable.write(written, (payload,))
+    durable.write(written, (payload,), mode)
     try:
         for name, _ in zip(names, range(_MOST_NUMBERS), strict=False):
             target = folder / name

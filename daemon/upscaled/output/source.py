@@ -19,12 +19,14 @@ from upscaled.errors import SourceChanged
 from upscaled.job import Delivery, Fingerprint, Footing, JobState
 from upscaled.output import durable, naming
 from upscaled.output.publish import sha256_of, stands
+from upscaled.writers import is_written_to
 
 FootingOf = Callable[[Path], Footing | None]
 OnFooting = Callable[[Path, Footing], None]
 
 TAKEN_SUFFIX = ".source"
 _CHANGED = "changed since; left where it is"
+_WRITTEN_TO = "open in a program that writes to it; left where it is"
 _log = logging.getLogger(__name__)
 
 
@@ -80,6 +82,8 @@ def dispose(
             return "already gone"
         if not status.matches(expected):
             return _CHANGED
+        if is_written_to(source):
+            return _WRITTEN_TO
     try:
         match wish:
             case "delete":

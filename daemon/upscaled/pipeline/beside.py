@@ -73,6 +73,8 @@ class Beside:
     order: Order
     name: str
     mark: str
+    mode: int = 0o666
+    """As `pipeline.source.Source` says: a sheet shows the picture."""
 
     def write(self, content: bytes, suffix: str) -> None:
         """Raises: OSError: it could not be written; nothing is left behind."""
@@ -84,6 +86,7 @@ class Beside:
             # Never over a file of somebody else, unless the rule wants just that.
             collision="replace" if self.order.delivery.collision == "replace" else "number",
             announce=lambda _path, _digest: None,
+            mode=self.mode,
         )
 
     def figures(self, verdict: Verdict) -> None:

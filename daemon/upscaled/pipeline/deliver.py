@@ -110,7 +110,7 @@ def _publish_beside(
         candidates(delivery.name, parts),
         hashlib.sha256(content).hexdigest(),
     )
-    beside = Beside(order, name, f"{mark}-{order.job_id}")
+    beside = Beside(order, name, f"{mark}-{order.job_id}", upscaled.prepared.source.mode)
     if check.sidecar:
         beside.figures(verdict)
     if check.sheet and whole is not None:
@@ -140,6 +140,7 @@ def _publish_extras(order: Order, upscaled: Upscaled, *, mark: str) -> None:
             mark=f"{mark}-{order.job_id}",
             collision=order.delivery.collision,
             announce=lambda _path, _digest: None,
+            mode=upscaled.prepared.source.mode,
         )
 
 
@@ -182,6 +183,7 @@ def _publish(
                 order.job_id, Result(path, digest, *size_px, scale)
             ),
             within=delivery.folder,
+            mode=source.mode,
         )
     return Done(Result(published.path, published.sha256, *size_px, scale), source.sha256)
 

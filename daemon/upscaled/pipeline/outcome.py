@@ -43,6 +43,16 @@ def outcome_of(error: Exception) -> Outcome:  # noqa: C901, PLR0911, PLR0912 (a 
                 f"the name of its result is too long: {error.filename}",
                 "shorten `output.name` or the folders below the inbox",
             )
+        case OSError(errno=errno.EFBIG):
+            return Failed(
+                "its result is larger than a file may be there",
+                "ask for a smaller one, by `output.format` or `scale`; or use another file system",
+            )
+        case OSError(errno=errno.EILSEQ | errno.EINVAL) if error.filename:
+            return Failed(
+                f"the file system does not take the name of its result: {error.filename}",
+                "rename the source, or change `output.name`",
+            )
         case OSError():
             name = f" {error.filename}" if error.filename else ""
             return Snoozed(f"cannot write{name}: {error.strerror or error}")

@@ -27,6 +27,8 @@ class Source:
     content: bytes
     sha256: str
     fingerprint: Fingerprint
+    mode: int = 0o666
+    """Who may read and write a result of it, before the umask: its owner, and whom it lets."""
 
 
 def read(order: Order) -> Source:
@@ -41,7 +43,7 @@ def read(order: Order) -> Source:
     """
     try:
         with durable.opened(order.source) as fd:
-            found = _fingerprint(fd)
+            found, mode = _fingerprint(fd), os.fstat(fd).st_mode
             if order.fingerprint is not None and not found.matches(order.fingerprint):
                 raise SourceChanged
             if found.size_bytes > MAX_SOURCE_BYTES:
@@ -55,7 +57,7 @@ def read(order: Order) -> Source:
                 raise SourceChanged
     except OSError as error:
         raise _meaning(error, order) from error
-    return Source(content, hashlib.sha256(content).hexdigest(), found)
+    return Source(content, hashlib.sha256(content).hexdigest(), found, (mode & 0o666) | 0o600)
 
 
 def _meaning(error: OSError, order: Order) -> Exception:

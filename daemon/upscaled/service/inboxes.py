@@ -8,6 +8,7 @@ from typing import Protocol
 from upscaled import rules as matching
 from upscaled.clock import Clock
 from upscaled.config.settings import RuleSettings
+from upscaled.dirs import find_trash
 from upscaled.service.footings import FootingOf
 from upscaled.watch.inbox import STOP_S, Inbox
 from upscaled.watch.spec import Batch, InboxSpec, InboxView
@@ -56,7 +57,10 @@ def _spec(root: Path, sharing: Sequence[RuleSettings], active: Sequence[RuleSett
         hidden=any(rule.hidden for rule in sharing),
         rescan_s=min(rule.rescan_s for rule in sharing),
         poll_s=min(rule.poll_s for rule in sharing),
-        excluded=frozenset(rule.delivery.folder for rule in active if not rule.allow_chain),
+        # What a rule throws away would come back for ever where an inbox holds the home.
+        excluded=frozenset(
+            {find_trash()} | {rule.delivery.folder for rule in active if not rule.allow_chain}
+        ),
         wants=wants,
         require_mount=_strictest([rule.require_mount for rule in sharing]),
     )

@@ -20,6 +20,7 @@ from upscaled import rules as matching
 from upscaled.config.settings import Origin, RuleSettings
 from upscaled.job import Traits
 from upscaled.watch import ignore
+from upscaled.writers import is_written_to
 
 _KINDS = (
     (stat.S_ISDIR, "is a folder: name a file in it"),
@@ -201,6 +202,8 @@ def look(path: Path, rules: Sequence[RuleSettings]) -> Facts:
         oddity = next((why for is_kind, why in _KINDS if is_kind(found.st_mode)), None)
         if oddity is None and not size_bytes:
             oddity = "is empty (0 bytes)"
+        if oddity is None and is_written_to(path):
+            oddity = "waits: a program has it open, and may still write to it"
     names = tuple(_other_names(path, rules))
     links = frozenset(
         part

@@ -11,6 +11,7 @@ from upscaled.watch import ignore, scan
 from upscaled.watch.seen import Seen, join, split
 from upscaled.watch.settle import Hint, Look, Settled, Settling
 from upscaled.watch.spec import InboxSpec
+from upscaled.writers import is_written_to
 
 Known = Callable[[Path, Fingerprint], bool]
 
@@ -70,7 +71,7 @@ class Candidates:
         ready = []
         now = self._clock.monotonic()
         for settled in self._settling.settled(now, self._look_again, limit=limit):
-            if self._is_reserved(settled):
+            if self._is_reserved(settled) or self._is_written_to(settled):
                 self.undelivered(settled)
             else:
                 ready.append(settled)
@@ -111,6 +112,11 @@ class Candidates:
             return False
         full = join(self._root, settled.path)
         return any(os.path.lexists(name) for name in ignore.unfinished_names(full))
+
+    def _is_written_to(self, settled: Settled) -> bool:
+        """Whether its writer only pauses. Its end is heard of; until then it is looked at."""
+        look = settled.look
+        return look.oddity is None and is_written_to(join(self._root, settled.path)) is True
 
     def _full(self, path: bytes) -> Path:
         return Path(os.fsdecode(join(self._root, path)))

@@ -54,10 +54,13 @@ _LITTER_FOLDERS = frozenset(
         b".tmp.driveupload",
         b".dropbox.cache",
         b"$recycle.bin",
+        b".trash",
+        b".trashes",  # macOS
         b"system volume information",
         b"lost+found",
     )
 )
+_TRASH_START = b".trash-"  # of a disk: freedesktop.org's Trash specification
 _IMAGE_ENDS = tuple(
     b"." + end
     for end in (
@@ -80,7 +83,12 @@ def is_passed_over(name: bytes, *, hidden: bool) -> bool:
 
 def is_closed_folder(name: bytes, *, hidden: bool) -> bool:
     """Whether nobody looks into a folder of this name."""
-    return (name.startswith(b".") and not hidden) or name.lower() in _LITTER_FOLDERS
+    lower = name.lower()
+    return (
+        (name.startswith(b".") and not hidden)
+        or lower in _LITTER_FOLDERS
+        or lower.startswith(_TRASH_START)
+    )
 
 
 def is_image_like(name: bytes) -> bool:
