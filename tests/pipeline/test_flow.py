@@ -235,13 +235,67 @@ def test_a_file_of_somebody_else_beside_the_result_is_left_alone(
     assert (tmp_path / "out" / "a_2x.json").read_text() == "mine"
 
 
-def test_another_stage_of_an_animation_gives_its_first_frame(
+def film(path: Path) -> None:
+    frames = [Image.new("RGB", (8, 6), (40 * n, 90, 200)) for n in (1, 2, 2, 3)]
+    for n, frame in enumerate(frames):
+        frame.putpixel((n % 3, 2), (255, 255, 0))
+    frames[2] = frames[1]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=[40, 200, 80, 70])
+
+
+@pytest.mark.parametrize("form", ["same", "webp"])
+def test_another_stage_of_an_animation_gives_all_its_frames(
+    order: Callable[..., Order], tmp_path: Path, form: str
+) -> None:
+    extra = Extra("upscale", tmp_path / "more", "{stem}.{ext}", form)
+    told = order(replace(recipe(UPSCALE, HALVE), format="same"), extras=(extra,))
+    film(told.source)
+    done = ordered(told)
+    (path,) = (tmp_path / "more").iterdir()
+    with Image.open(path) as made, Image.open(told.source) as source:
+        assert made.n_frames == source.n_frames >= 3
+        for number in range(source.n_frames):
+            made.seek(number)
+            source.seek(number)
+            larger = np.asarray(source.convert("RGB")).repeat(2, axis=0).repeat(2, axis=1)
+            assert np.abs(np.asarray(made.convert("RGB")).astype(int) - larger).mean() < 4
+    assert (done.result.width_px, done.notes) == (8, ())
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a_1x.png"]
+
+
+def test_a_format_of_one_picture_gets_the_first_frame_and_says_so(
+    order: Callable[..., Order], tmp_path: Path
+) -> None:
+    extra = Extra("upscale", tmp_path / "more", "{stem}.{ext}", "jpeg")
+    told = order(replace(recipe(UPSCALE, HALVE), format="same"), extras=(extra,))
+    film(told.source)
+    done = ordered(told)
+    with Image.open(tmp_path / "more" / "a.jpg") as first:
+        assert first.size == (16, 12)
+    assert done.notes == (
+        "'upscale': jpeg holds one picture: only the first of its 3 frames was upscaled",
+    )
+
+
+def test_pages_of_other_sizes_and_depths_come_back_from_every_stage(
     order: Callable[..., Order], tmp_path: Path
 ) -> None:
     extra = Extra("upscale", tmp_path / "more", "{stem}.{ext}")
     told = order(replace(recipe(UPSCALE, HALVE), format="same"), extras=(extra,))
-    frames = [Image.new("P", (8, 6), n) for n in (1, 2, 3)]
-    frames[0].save(told.source, "GIF", save_all=True, append_images=frames[1:])
-    ordered(told)
-    with Image.open(tmp_path / "more" / "a.png") as first:
-        assert (first.size, getattr(first, "n_frames", 1)) == ((16, 12), 1)
+    pages = [Image.new("L", (8, 6), 120), Image.new("RGBA", (5, 9), (0, 90, 0, 70))]
+    path = told.source.with_suffix(".tif")
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    ordered(replace(told, source=path))
+    with Image.open(tmp_path / "more" / "a.tif") as made:
+        assert (made.size, made.mode) == ((16, 12), "L")
+        made.seek(1)
+        assert made.size == (10, 18)
+        assert made.convert("RGBA").getpixel((3, 3)) == (0, 90, 0, 70)
+
+
+def test_an_extra_has_a_quality_of_its_own(order: Callable[..., Order], tmp_path: Path) -> None:
+    extras = [Extra("upscale", tmp_path / str(q), "a.jpg", "jpeg", q) for q in (10, 95)]
+    for extra in extras:
+        ordered(order(recipe(UPSCALE, HALVE), extras=(extra,)))
+    low, high = ((tmp_path / str(q) / "a.jpg").stat().st_size for q in (10, 95))
+    assert low < high / 1.5

@@ -10,12 +10,14 @@ from upscaled.errors import SourceChanged
 from upscaled.image.encode import encode
 from upscaled.image.formats import STREAMED, resolve_format
 from upscaled.image.picture import Picture
-from upscaled.job import Done, Order, Result, Twin
+from upscaled.image.streams import target_of, write_stream
+from upscaled.image.tiff import needs_big
+from upscaled.job import Done, Extra, Order, Result, Twin
 from upscaled.output import durable
 from upscaled.output.naming import NameParts, candidates
 from upscaled.output.publish import publish
 from upscaled.pipeline.beside import Beside, Verdict, first_free, judged, redirected
-from upscaled.pipeline.frames import Encoded
+from upscaled.pipeline.frames import Encoded, spooled
 from upscaled.pipeline.ledger import Ledger
 from upscaled.pipeline.made import Upscaled
 from upscaled.pipeline.provenance import encoding_of, mark_of
@@ -59,8 +61,7 @@ def deliver(upscaled: Upscaled, ledger: Ledger, *, mark: str) -> Done:
     order = redirected(order, verdict)
     if order.delivery.check:
         _publish_beside(order, upscaled, whole, verdict, made.content, mark=mark)
-    if not verdict.review:
-        _publish_extras(order, upscaled, mark=mark)
+    extra_notes = () if verdict.review else _publish_extras(order, upscaled, mark=mark)
     done = _publish(
         order,
         upscaled.prepared.source,
@@ -74,7 +75,7 @@ def deliver(upscaled: Upscaled, ledger: Ledger, *, mark: str) -> Done:
     timings = replace(
         upscaled.timings, encode_s=encoded_at - started, publish_s=time.monotonic() - encoded_at
     )
-    notes = tuple(dict.fromkeys(upscaled.notes + made.notes + verdict.notes))
+    notes = tuple(dict.fromkeys(upscaled.notes + made.notes + extra_notes + verdict.notes))
     return replace(
         done,
         timings=timings,
@@ -117,24 +118,22 @@ def _publish_beside(
         beside.sheet(check.sheet, upscaled.prepared.picture, whole, verdict)
 
 
-def _publish_extras(order: Order, upscaled: Upscaled, *, mark: str) -> None:
-    """What other stages gave, in folders of their own."""
+def _publish_extras(order: Order, upscaled: Upscaled, *, mark: str) -> tuple[str, ...]:
+    """What other stages gave, in folders of their own; what could not be kept."""
     width = max(upscaled.prepared.picture.width_px, 1)
+    notes: tuple[str, ...] = ()
     for extra in order.delivery.extras:
         footing.look(extra.folder, None, required=None)
-        picture = upscaled.side.pictures[extra.stage]
-        # One picture, of an animation too: the first frame's.
-        name = resolve_format(extra.format, picture.format)
-        scale = picture.width_px / width
+        made, picture, name = _made_extra(order, upscaled, extra)
         parts = _parts(
             order,
             upscaled.prepared.source,
             extension=_extension(order.source, name),
-            scale=scale,
+            scale=picture.width_px / width,
             size_px=(picture.width_px, picture.height_px),
         )
         publish(
-            encoded(order, picture, name, scale)[0],
+            made.content,
             extra.folder / order.relative,
             candidates(extra.name, parts),
             mark=f"{mark}-{order.job_id}",
@@ -142,6 +141,38 @@ def _publish_extras(order: Order, upscaled: Upscaled, *, mark: str) -> None:
             announce=lambda _path, _digest: None,
             mode=upscaled.prepared.source.mode,
         )
+        notes += tuple(f"'{extra.stage}': {note}" for note in made.notes)
+    return notes
+
+
+def _made_extra(order: Order, upscaled: Upscaled, extra: Extra) -> tuple[Encoded, Picture, str]:
+    """Its file, its first frame, and its format."""
+    frames, reel = upscaled.prepared.frames, upscaled.side.reels.get(extra.stage)
+    first = reel.first if reel is not None else None
+    picture = first or upscaled.side.pictures[extra.stage]
+    scale = picture.width_px / max(upscaled.prepared.picture.width_px, 1)
+    quality = order.recipe.quality if extra.quality is None else extra.quality
+    order = replace(order, recipe=replace(order.recipe, quality=quality))
+    if reel is None:
+        name = resolve_format(extra.format, picture.format)
+        return Encoded(*encoded(order, picture, name, scale)), picture, name
+    target = target_of(extra.format, frames)
+    if not target.is_stream:
+        content, notes = encoded(order, picture, target.format, scale)
+        return Encoded(content, (*target.notes, *notes)), picture, target.format
+    is_big = needs_big(reel.size_bytes + 2 * len(frames.content))
+    made = spooled(
+        extra.folder / order.relative,
+        lambda stream: write_stream(
+            stream,
+            reel.frames(),
+            frames,
+            name=target.format,
+            encode=lambda each: encoded(order, each, target.format, scale, is_big=is_big),
+            encoding=encoding_of(order.recipe),
+        ),
+    )
+    return made, picture, target.format
 
 
 def _extension(source: Path, name: str) -> str:

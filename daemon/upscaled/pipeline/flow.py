@@ -24,6 +24,7 @@ from upscaled.image.sharpen import sharpen
 from upscaled.image.size import SizePlan, fitted
 from upscaled.job import IMAGE_DENOISE, IMAGE_RESIZE, IMAGE_UPSCALE, Recipe, StageRecipe
 from upscaled.pipeline.command import run_command
+from upscaled.pipeline.reel import Reel
 from upscaled.pipeline.stage import Progress, Upscaler
 from upscaled.pipeline.upscaling import Upscaling
 
@@ -56,7 +57,9 @@ class Side:
     wanted: frozenset[str] = frozenset()
     """Stages whose pictures are results too."""
     pictures: dict[str, Picture] = field(default_factory=dict)
-    """Of the first frame."""
+    """By stage, of those that are wanted; of the last frame that was worked on."""
+    reels: dict[str, Reel] = field(default_factory=dict)
+    """By stage, where there are several frames."""
     figures: list[Figures] = field(default_factory=list)
     """Of each frame."""
     seconds: dict[str, float] = field(default_factory=dict)
@@ -112,7 +115,7 @@ class Flow:
             else:
                 pictures[stage.name] = given
                 if stage.name in self.side.wanted:
-                    self.side.pictures.setdefault(stage.name, given)
+                    self.side.pictures[stage.name] = given
             needed = {name for later in stages[index + 1 :] for name in later.inputs}
             for name in pictures.keys() - needed - {self.recipe.result}:
                 del pictures[name]

@@ -19,6 +19,7 @@ from upscaled.image.size import SizePlan, fitted
 from upscaled.image.streams import Encode, Target, target_of, write_stream
 from upscaled.image.tiff import needs_big
 from upscaled.job import IMAGE_QUALITY, Done, Order, Recipe, Timings
+from upscaled.output import durable
 from upscaled.output.space import check_room
 from upscaled.pipeline.check import Checked
 from upscaled.pipeline.deliver import deliver, encoded, repeat
@@ -29,6 +30,7 @@ from upscaled.pipeline.made import Opened, Prepared, Upscaled
 from upscaled.pipeline.minding import Guard, NoGuard, minded
 from upscaled.pipeline.overlap import written_beside
 from upscaled.pipeline.provenance import encoding_of, refuse_own
+from upscaled.pipeline.reel import Reel, reeled
 from upscaled.pipeline.source import Source, read
 from upscaled.pipeline.stage import Progress, Stage, Upscaler
 from upscaled.pipeline.too_large import Place, placed
@@ -163,6 +165,8 @@ def work(
         larger = through(
             minded(frames, order, guard), frames, fitting, progress=progress, cancelled=cancelled
         )
+        if opened.side.wanted:
+            larger = _reeled(larger, opened.side, order)
         is_big = needs_big(_page_bytes(frames, plans))
         made = _streamed(
             larger,
@@ -182,6 +186,14 @@ def work(
         tuple(dict.fromkeys((*made.notes, *frames.notes, *target.notes, *aim.notes, *stage.notes))),
         opened.side,
     )
+
+
+def _reeled(larger: Iterator[Frame], side: Side, order: Order) -> Iterator[Frame]:
+    """Keeps what other stages give meanwhile, where the rule wants their frames too."""
+    folder = order.delivery.folder / order.relative
+    durable.make_folder(folder)
+    side.reels.update((name, Reel(folder)) for name in side.wanted)
+    return reeled(larger, side.pictures, side.reels)
 
 
 def _streamed(
