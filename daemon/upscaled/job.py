@@ -74,6 +74,7 @@ IMAGE_UPSCALE = "image-upscale"
 IMAGE_DENOISE = "image-denoise"
 IMAGE_SHARPEN = "image-sharpen"
 IMAGE_RESIZE = "image-resize"
+IMAGE_FACES = "image-face-restore"
 IMAGE_QUALITY = "image-quality"
 SHELL = "shell"
 
@@ -117,6 +118,8 @@ class StageRecipe:
     numbers: tuple[tuple[str, float], ...] = ()
     """The parameters of its task, by name."""
     command: tuple[str, ...] = ()
+    detector: str | None = None
+    """The absolute path of what finds faces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +176,8 @@ class Recipe:
             del parts[key]  # so that results of versions that had none are still known
         for stage in parts.get("stages", ()):
             del stage["tile_px"]
+            if stage["detector"] is None:
+                del stage["detector"]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

@@ -84,13 +84,15 @@ components:
   half: {task: image-resize, scale: 0.5}
   mine: {task: shell, command: [sh, -c, 'cp "$${0}" {output}', "{input}"], timeout: 9s}
   look: {task: image-quality}
+  faces: {task: image-face-restore, model: ./f.pth, detector: ./yunet.onnx, strength: 0.5}
 workflows:
   all:
     jobs:
       - {id: a, component: denoise}
       - {id: b, component: up, input: "${a.output}"}
       - {id: c, component: mine, input: "${b.output}"}
-      - {id: d, component: resize, input: "${c.output}"}
+      - {id: g, component: faces, input: "${c.output}"}
+      - {id: d, component: resize, input: "${g.output}"}
       - {id: e, component: half, input: "${d.output}"}
       - {id: f, component: look, input: {original: "${input}", enhanced: "${e.output}"}}
     output: ${d.output}

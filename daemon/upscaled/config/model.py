@@ -22,6 +22,7 @@ from upscaled.config.steps import (
     STEPS,
     Decibels,
     Denoiser,
+    FaceRestorer,
     Levels,
     QualityAnalyzer,
     Resizer,
@@ -363,6 +364,7 @@ Component = Annotated[
     Annotated[Upscaler, Tag("<upscaler>")]
     | Annotated[Foreign, Tag("<foreign>")]
     | Annotated[Denoiser, Tag("<image-denoise>")]
+    | Annotated[FaceRestorer, Tag("<image-face-restore>")]
     | Annotated[Sharpener, Tag("<image-sharpen>")]
     | Annotated[Resizer, Tag("<image-resize>")]
     | Annotated[QualityAnalyzer, Tag("<image-quality>")]

@@ -5,6 +5,7 @@ from typing import Any
 
 from upscaled.job import (
     IMAGE_DENOISE,
+    IMAGE_FACES,
     IMAGE_QUALITY,
     IMAGE_UPSCALE,
     SHELL,
@@ -88,11 +89,13 @@ def _component(stage: StageRecipe) -> dict[str, Any]:
     if stage.model is not None:
         tile = stage.tile_px or "auto"
         shown |= {"model": stage.model, "precision": stage.precision}
-        shown |= {"tile_size": tile} if stage.task == IMAGE_DENOISE else {}
+        shown |= {"tile_size": tile} if stage.task in {IMAGE_DENOISE, IMAGE_FACES} else {}
         if stage.task == IMAGE_UPSCALE:
             shown |= {"params": {"tile_size": tile}, "output": size(stage.scale, stage.fit)}
     elif stage.scale is not None or stage.fit is not None:
         shown |= size(stage.scale, stage.fit)
+    if stage.detector is not None:
+        shown["detector"] = stage.detector
     if stage.task == SHELL:
         shown["command"] = escaped(stage.command)
     return shown | {_NUMBERS.get(name, name): number for name, number in stage.numbers}

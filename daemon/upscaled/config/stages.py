@@ -7,11 +7,12 @@ from upscaled.config.component import Ingredients
 from upscaled.config.components import Components
 from upscaled.config.findings import Findings
 from upscaled.config.sizing import Sizing, sized
-from upscaled.config.steps import Denoiser, Sharpener, Shell, Step
+from upscaled.config.steps import Denoiser, FaceRestorer, Sharpener, Shell, Step
 from upscaled.config.tree import Location
 from upscaled.job import IMAGE_UPSCALE, StageRecipe
 
 STRENGTH = 0.5
+FACE_STRENGTH = 0.8
 RADIUS_PX = 1.5
 AMOUNT = 0.5
 THRESHOLD = 2.0
@@ -64,6 +65,9 @@ class Stages:
                 "write 'allow_shell: true' at the top level if you trust this file",
             )  # fmt: skip
             return None
+        detector = None
+        if isinstance(block, FaceRestorer):
+            detector = self._detector(block, where)
         return StageRecipe(
             task,
             model=model,
@@ -73,13 +77,26 @@ class Stages:
             precision=made.precision or self.precision,
             numbers=_numbers(block),
             command=tuple(block.command) if isinstance(block, Shell) else (),
+            detector=detector,
         )
+
+    def _detector(self, block: FaceRestorer, where: Location) -> str | None:
+        if block.model is None:
+            self.findings.missing((*where, "model"), "there is no network for faces built in",
+                                  "add 'model: GFPGANv1.4.pth'")  # fmt: skip
+        if block.detector is None:
+            self.findings.missing(where, "this component does not say what finds the faces",
+                                  "add 'detector: face_detection_yunet_2023mar.onnx'")  # fmt: skip
+            return None
+        return str(self.components.expand(block.detector, (*where, "detector")))
 
 
 def _numbers(block: Step) -> tuple[tuple[str, float], ...]:
     match block:
         case Denoiser():
             return (("strength", _or(block.strength, STRENGTH)),)
+        case FaceRestorer():
+            return (("strength", _or(block.strength, FACE_STRENGTH)),)
         case Sharpener():
             return (
                 ("radius", _or(block.radius, RADIUS_PX)),

@@ -47,6 +47,16 @@ class Denoiser(NetworkStep):
     """0 leaves the image as it is, 1 is the most; 0.5."""
 
 
+class FaceRestorer(NetworkStep):
+    """Restores faces by a network for nothing else (GFPGAN, RestoreFormer), which `model` names."""
+
+    task: Literal["image-face-restore"]
+    detector: Text | None = None
+    """The file of YuNet (face_detection_yunet_*.onnx), which finds the faces; needed."""
+    strength: Share | None = None
+    """0 leaves faces as they are, 1 is the network's; 0.8."""
+
+
 class Sharpener(Step):
     """Unsharp mask, in linear light, without halos."""
 
@@ -87,6 +97,7 @@ class Shell(Step):
 
 STEPS: dict[str, type[Step]] = {
     "image-denoise": Denoiser,
+    "image-face-restore": FaceRestorer,
     "image-sharpen": Sharpener,
     "image-resize": Resizer,
     "image-quality": QualityAnalyzer,
@@ -97,6 +108,9 @@ ALIASES = {
     "image-resizer": "image-resize",
     "image-resizing": "image-resize",
     "image-denoising": "image-denoise",
+    "face-restore": "image-face-restore",
+    "image-face-restorer": "image-face-restore",
+    "image-face-restoration": "image-face-restore",
     "image-sharpener": "image-sharpen",
     "image-sharpening": "image-sharpen",
     "image-quality-analyzer": "image-quality",

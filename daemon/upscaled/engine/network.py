@@ -46,6 +46,8 @@ class Network:
     minimum_px: int
     supports_fp16: bool
     supports_bf16: bool
+    is_for_faces: bool = False
+    """It takes a face of 512 × 512 px, upright, and nothing else."""
 
     @property
     def module(self) -> torch.nn.Module:
@@ -135,7 +137,7 @@ def _descriptor_of(path: Path, state: Mapping[str, Any]) -> ImageModelDescriptor
         raise ModelCorrupt(
             f"the weights in {path.name} do not fit together: {reason}", hint=_VERIFY
         ) from None
-    if not isinstance(descriptor, ImageModelDescriptor) or descriptor.purpose == "FaceSR":
+    if not isinstance(descriptor, ImageModelDescriptor):
         raise ModelUnsupported(
             f"{path.name} is a {descriptor.architecture.name} network for "
             f"{descriptor.purpose}, not for upscaling whole images",
@@ -164,4 +166,5 @@ def _network_of(path: Path, descriptor: ImageModelDescriptor) -> Network:
         minimum_px=descriptor.size_requirements.minimum,
         supports_fp16=descriptor.supports_half,
         supports_bf16=descriptor.supports_bfloat16,
+        is_for_faces=descriptor.purpose == "FaceSR",
     )

@@ -23,11 +23,12 @@ from upscaled.engine.plan import Exactness
 from upscaled.engine.planner import plan_for
 from upscaled.engine.tiles import Size
 from upscaled.engine.tuning import Learned, learned_key
-from upscaled.errors import BadResult, ModelUnsupported
+from upscaled.errors import BadResult, ModelUnsupported, OutOfMemory
 
 Progress = Callable[[int, int], None]
 
 _FEATHERED_TILE_PX = 256
+_FACE_PX = 512
 
 
 def open_upscaler(
@@ -92,6 +93,8 @@ class TorchUpscaler:
         self._file = network.file
         self._architecture = network.architecture
         self._scale = network.scale
+        self.is_for_faces = network.is_for_faces
+        """Whether it takes faces of 512 × 512 px, upright, and nothing else."""
         self._device = device
         self._memory_bytes = memory_bytes
         self._forced_tile_px = tile_px
@@ -200,11 +203,16 @@ class TorchUpscaler:
         height, width, _ = pixels.shape
         target = Target(height * self.scale, width * self.scale, pixels.dtype)
         attempts = Attempts(self._device, self._plan.scratch.release)
-        edge = self._forced_tile_px or _FEATHERED_TILE_PX
+        edge = _FACE_PX if self.is_for_faces else self._forced_tile_px or _FEATHERED_TILE_PX
         run = FeatheredRun(self._call, self.scale, attempts, Size(edge, edge))
         with torch.inference_mode():
             run.run(Source(pixels, self._device), target, progress, cancelled)
         self.tile_px = max(1, isqrt(run.tile.area))
+        if self.is_for_faces and self.tile_px < _FACE_PX:
+            raise OutOfMemory(
+                "a face has to fit as a whole, and does not",
+                hint="Close other programs on this device, or set device: cpu.",
+            )
         return target
 
     def _call(self, picture: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ Nothing is encoded in between. What no later stage takes is let go at once.
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Protocol
 
 from upscaled.errors import (
@@ -17,13 +18,22 @@ from upscaled.errors import (
     UpscaledError,
 )
 from upscaled.image.denoise import denoise
+from upscaled.image.faces import FaceFinder
 from upscaled.image.picture import Picture
 from upscaled.image.quality import Figures, measure
 from upscaled.image.resize import shrink
 from upscaled.image.sharpen import sharpen
 from upscaled.image.size import SizePlan, fitted
-from upscaled.job import IMAGE_DENOISE, IMAGE_RESIZE, IMAGE_UPSCALE, Recipe, StageRecipe
+from upscaled.job import (
+    IMAGE_DENOISE,
+    IMAGE_FACES,
+    IMAGE_RESIZE,
+    IMAGE_UPSCALE,
+    Recipe,
+    StageRecipe,
+)
 from upscaled.pipeline.command import run_command
+from upscaled.pipeline.faces import restore_faces
 from upscaled.pipeline.reel import Reel
 from upscaled.pipeline.stage import Progress, Upscaler
 from upscaled.pipeline.upscaling import Upscaling
@@ -31,7 +41,7 @@ from upscaled.pipeline.upscaling import Upscaling
 Open = Callable[[Recipe], Upscaler]
 """A recipe's network, loaded; may raise what `models` and the engine raise."""
 
-_WEIGHTS = {IMAGE_UPSCALE: 20, IMAGE_DENOISE: 5}
+_WEIGHTS = {IMAGE_UPSCALE: 20, IMAGE_DENOISE: 5, IMAGE_FACES: 5}
 """Of the work in all, as far as it can be guessed; others count 1."""
 
 
@@ -64,6 +74,8 @@ class Side:
     """Of each frame."""
     seconds: dict[str, float] = field(default_factory=dict)
     """By stage, all frames together."""
+    notes: dict[str, None] = field(default_factory=dict)
+    """What stages have to say, each thing once."""
     current: str = ""
     """The stage that is at work; another thread may read it."""
 
@@ -76,11 +88,13 @@ class Flow:
     networks: Mapping[str, Upscaler]
     """By stage; of those that have one."""
     side: Side
+    finders: Mapping[str, FaceFinder] = field(default_factory=dict)
+    """By stage; of those that look for faces."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        every = (getattr(network, "notes", ()) for network in self.networks.values())
-        return tuple(dict.fromkeys(note for notes in every for note in notes))
+        every = [getattr(network, "notes", ()) for network in self.networks.values()]
+        return tuple(dict.fromkeys(note for notes in [*every, self.side.notes] for note in notes))
 
     def plan(self, width_px: int, height_px: int) -> SizePlan:
         """Raises: ModelUnsupported, ImageTooLarge: as `plan_size` says."""
@@ -143,6 +157,18 @@ class Flow:
                 return denoise(
                     picture, strength=told["strength"], progress=progress, cancelled=cancelled
                 )
+            case "image-face-restore":
+                result, notes = restore_faces(
+                    picture,
+                    self.networks[stage.name],
+                    self.finders[stage.name],
+                    strength=told["strength"],
+                    colour_fix=self.recipe.colour_fix,
+                    progress=progress,
+                    cancelled=cancelled,
+                )
+                self.side.notes.update(dict.fromkeys(notes))
+                return result
             case "image-sharpen":
                 return sharpen(
                     picture,
@@ -174,13 +200,27 @@ def open_flow(recipe: Recipe, side: Side, opened: Open) -> Flow:
         for stage in recipe.stages
         if stage.model
     }
+    finders = {
+        stage.name: FaceFinder(Path(stage.detector)) for stage in recipe.stages if stage.detector
+    }
     for stage in recipe.stages:
-        if stage.task == IMAGE_DENOISE and stage.model and networks[stage.name].scale != 1:
-            raise ModelUnsupported(
-                f"stage '{stage.name}': {stage.model} makes images larger",
-                hint="a network for denoising has scale 1; leave `model` out for non-local means",
-            )
-    return Flow(recipe, networks, side)
+        if stage.name in networks:
+            _check_network(stage, networks[stage.name])
+    return Flow(recipe, networks, side, finders)
+
+
+def _check_network(stage: StageRecipe, network: Upscaler) -> None:
+    """Raises: ModelUnsupported: it does something else than its stage."""
+    if stage.task == IMAGE_DENOISE and network.scale != 1:
+        raise ModelUnsupported(
+            f"stage '{stage.name}': {stage.model} makes images larger",
+            hint="a network for denoising has scale 1; leave `model` out for non-local means",
+        )
+    if stage.task == IMAGE_FACES and not getattr(network, "is_for_faces", False):
+        raise ModelUnsupported(
+            f"stage '{stage.name}': {stage.model} is no network for faces",
+            hint="name a GFPGAN or RestoreFormer file",
+        )
 
 
 def _named(

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from upscaled.errors import ModelUnsupported
 from upscaled.image.picture import Picture
 from upscaled.image.resize import shrink
 from upscaled.image.size import SizePlan, plan_size
@@ -17,6 +18,14 @@ class Upscaling:
 
     upscaler: Upscaler
     recipe: Recipe
+
+    def __post_init__(self) -> None:
+        """Raises: ModelUnsupported: the network is for faces alone."""
+        if getattr(self.upscaler, "is_for_faces", False):
+            raise ModelUnsupported(
+                f"{self.recipe.model} restores faces, and does not upscale whole images",
+                hint="use it in a component with `task: image-face-restore`",
+            )
 
     @property
     def notes(self) -> tuple[str, ...]:
