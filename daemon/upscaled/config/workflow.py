@@ -1,6 +1,6 @@
 """A workflow block as stages: references resolved, in an order in which they can run."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 
@@ -107,7 +107,7 @@ class Weaver:
         task: str,
         given: object,
         at: Location,
-        jobs: Mapping[str, Job],
+        jobs: Collection[str],
         item: str | None,
     ) -> Iterator[str]:
         """Which result goes into each slot of the task; SOURCE where nothing is written."""
@@ -135,7 +135,7 @@ class Weaver:
                 yield self._reference(given[written], (*at, written), jobs, item)
 
     def _reference(
-        self, value: object, at: Location, jobs: Mapping[str, Job], item: str | None = None
+        self, value: object, at: Location, jobs: Collection[str], item: str | None = None
     ) -> str:
         """The name of the job that is meant; SOURCE where it is none, or a wrong one."""
         if isinstance(value, list) and len(value) == 1:
@@ -148,7 +148,7 @@ class Weaver:
         return self._known(found, at, jobs, item)
 
     def _known(
-        self, found: Reference, at: Location, jobs: Mapping[str, Job], item: str | None
+        self, found: Reference, at: Location, jobs: Collection[str], item: str | None
     ) -> str:
         if found.item:
             if item is None:
@@ -162,7 +162,7 @@ class Weaver:
             return SOURCE
         return found.job
 
-    def _depends(self, job: Job, at: Location, jobs: Mapping[str, Job]) -> list[str]:
+    def _depends(self, job: Job, at: Location, jobs: Collection[str]) -> list[str]:
         found = []
         for index, name in enumerate(job.depends_on or ()):
             if name in jobs:
@@ -224,8 +224,7 @@ class Weaver:
         if written is not None and not (
             isinstance(written, str) and OWN_OUTPUT.fullmatch(written.strip())
         ):
-            jobs = {name: Job() for name in self._wired}
-            name = self._reference(written, at, jobs)
+            name = self._reference(written, at, self._wired)
             if name in given:
                 return name
             self.findings.error(at, "the result of a workflow is the image that a job gives",
