@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -61,6 +62,33 @@ def test_examples_with_changes(
         at = int(place * len(example))
         example = example[:at] + piece + example[at + len(piece) // 2 :]
     try_to_load(tmp_path, example.encode("utf-8", "surrogatepass"))
+
+
+BROKEN = Path(__file__).with_name("broken.yml").read_text(encoding="utf-8")
+DOCUMENTED = (FOLDER.parent / "docs" / "configuration.md").read_text(encoding="utf-8")
+REAL = [
+    *EXAMPLES,
+    *re.findall(r"```yaml\n(.*?)```", DOCUMENTED, flags=re.DOTALL),
+    *(case["text"] for case in yaml.safe_load(BROKEN)),
+]
+TOKENS = [re.findall(r"\n *|[ ]+|[\[\]{},:]|\$\{[^}]*\}|[^\s\[\]{},:]+", text) for text in REAL]
+ANY_TOKEN = st.sampled_from(sorted({token for text in TOKENS for token in text}))
+MOVE = st.tuples(st.sampled_from(["put", "add", "drop", "twice", "from"]), st.floats(0, 1),
+                 st.floats(0, 1), ANY_TOKEN)  # fmt: skip
+
+
+@COMMON
+@given(tokens=st.sampled_from(TOKENS), moves=st.lists(MOVE, min_size=1, max_size=6))
+def test_real_configurations_with_words_moved(
+    tmp_path: Path, tokens: list[str], moves: list[tuple[str, float, float, str]]
+) -> None:
+    moved = list(tokens)
+    for how, place, other, token in moves:
+        at, source = int(place * (len(moved) - 1)), int(other * (len(moved) - 1))
+        new = {"put": [token], "add": [*moved[at : at + 1], token], "drop": [],
+               "twice": moved[at : at + 1] * 2, "from": moved[source : source + 6]}  # fmt: skip
+        moved[at : at + 1] = new[how]
+    try_to_load(tmp_path, "".join(moved).encode("utf-8", "surrogatepass"))
 
 
 VALUES = st.recursive(
