@@ -70,6 +70,9 @@ class Traits:
     animated: bool
 
 
+NO_RULE = "no rule takes it: "
+"""How the reason of a job begins whose picture is nothing for any rule."""
+
 IMAGE_UPSCALE = "image-upscale"
 IMAGE_DENOISE = "image-denoise"
 IMAGE_SHARPEN = "image-sharpen"

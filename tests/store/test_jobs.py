@@ -271,3 +271,15 @@ def test_bumped_jobs_go_first_in_the_order_named(queue: Queue, store: Store) -> 
     queue.drop("a.png", "b.png", "c.png", "d.png", priority=3)
     assert store.bump([4, 2, 77], NOW) == 2
     assert [queue.claim().source.name for _ in range(4)] == ["d.png", "b.png", "a.png", "c.png"]
+
+
+def test_what_no_rule_took_is_new_once_the_rules_are_others(queue: Queue, store: Store) -> None:
+    store.reconsider("rules")
+    queue.drop("a.png", "b.png")
+    store.record(queue.claim().job_id, Cancelled("no rule takes it: it is gray"), NOW)
+    store.record(queue.claim().job_id, Cancelled("it is gray; rule b takes it"), NOW)
+    assert store.reconsider("rules") == 0
+    assert queue.drop("a.png", "b.png") == 0
+    assert store.reconsider("others") == 1
+    assert queue.drop("a.png", "b.png") == 1
+    assert queue.names() == ["a.png"]

@@ -40,3 +40,22 @@ def test_pictures_go_to_the_rule_whose_conditions_hold(make_daemon: MakeDaemon) 
     assert nobody.reason.startswith(
         "no rule takes it: it is in colour; colour: it has 0.0048 megapixels, more than 0.003 ("
     )
+
+
+def test_what_no_rule_took_is_looked_at_again_when_the_rules_have_changed(
+    make_daemon: MakeDaemon,
+) -> None:
+    daemon = make_daemon()
+    daemon.configure({"photos": {"when": {"megapixels": {"max": 0.003}}}})
+    large = daemon.drop("large.png", crop(9, 9, (80, 60)))
+    daemon.start()
+    daemon.wait_until(
+        lambda: [job.state for job in daemon.jobs()] == [JobState.CANCELLED], "it is refused"
+    )
+    daemon.configure()
+    assert daemon.call("reload").returncode == 0
+    daemon.wait_until(
+        lambda: sorted(job.state for job in daemon.jobs(large)) == ["cancelled", "done"],
+        "it is looked at again, and done",
+    )
+    assert daemon.results() == ["large_4x.png"]

@@ -1,12 +1,13 @@
 """A changed configuration: noticed by itself, and what it changes. Pure, but for `stat`."""
 
+import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from upscaled.clock import Clock
-from upscaled.config.settings import Settings
+from upscaled.config.settings import RuleSettings, Settings
 
 LOOK_S = 1.0
 """Between two looks at the files. A change counts once two agree: editors write in steps."""
@@ -44,6 +45,15 @@ def differences(old: Settings, new: Settings) -> Changes:
         changed=tuple(n for n, rule in after.items() if n in before and rule != before[n]),
         removed=tuple(name for name in before if name not in after),
     )
+
+
+def asked(rules: Sequence[RuleSettings]) -> str:
+    """A digest of all that decides whether some rule takes a file."""
+    questions = [
+        (rule.name, rule.roots, rule.recursive, rule.hidden, rule.include, rule.exclude, rule.when)
+        for rule in rules
+    ]
+    return hashlib.sha256(repr(questions).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 class ConfigWatch:

@@ -7,7 +7,7 @@ from pathlib import Path
 from upscaled import rules as matching
 from upscaled.config.conditions import objection
 from upscaled.config.settings import RuleSettings
-from upscaled.job import Order, Traits
+from upscaled.job import NO_RULE, Order, Traits
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,5 +38,5 @@ def route(active: Sequence[RuleSettings], order: Order, traits: Traits) -> Route
     found = matching.match(others, order.source, size_bytes=size_bytes, traits=traits)
     if found.rule is None:
         reasons = [against.reason, *([found.reason] if found.is_near else [])]
-        return Route(f"no rule takes it: {'; '.join(reasons)}")
+        return Route(NO_RULE + "; ".join(reasons))
     return Route(f"{against.reason}; rule {found.rule.name} takes it", found.rule, found.root)

@@ -51,7 +51,7 @@ from upscaled.service.recovery import (
     sweep_in_background,
     written_folders,
 )
-from upscaled.service.reload import differences
+from upscaled.service.reload import asked, differences
 from upscaled.service.seams import Seams
 from upscaled.service.seating import Seating
 from upscaled.service.signals import caught
@@ -175,6 +175,7 @@ class Supervisor:
             sweep_in_background(
                 folders, store.store_id, self.mark, self.footings.of, self._events.put
             )
+            self.store.reconsider(asked(self.active))
             self.inboxes.watch(self.active)
             _log.info("watching", extra=log.fields(log.Event.STARTED))
             while not self._step():
@@ -326,6 +327,7 @@ class Supervisor:
         """Running work goes on with what it was given; jobs of removed rules are held."""
         models = {rule.recipe.model for rule in before.rules if rule.enabled}
         self._seating.reseat(self.dispatcher, before, self.settings)
+        self.store.reconsider(asked(self.active))
         self.inboxes.watch(self.active)
         self.herald.reloaded()
         for model in dict.fromkeys(rule.recipe.model for rule in self.active):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from upscaled import plain
+from upscaled.job import NO_RULE
 from upscaled.store.arrivals import Arrivals
 from upscaled.store.attempts import Ready
 from upscaled.store.database import connect, explained
@@ -124,6 +125,22 @@ class Store(Arrivals, Recovery, Pruning):
                 )
                 self._note(job_id, now, "forgotten by hand")
         return len(rows)
+
+    def reconsider(self, rules_digest: str) -> int:
+        """Where the rules are others than last time: look anew at files that none of them took.
+
+        They are not known any more, so that the next scan queues them; how many.
+        """
+        with self._write() as conn:
+            before = self._row("SELECT value FROM meta WHERE key = 'rules'")
+            if before is not None and before[0] == rules_digest:
+                return 0
+            conn.execute("INSERT OR REPLACE INTO meta VALUES ('rules', ?)", (rules_digest,))
+            return conn.execute(
+                "UPDATE job SET known = 0 WHERE state = 'cancelled' AND known = 1 "
+                "AND substr(reason, 1, ?) = ?",
+                (len(NO_RULE), NO_RULE),
+            ).rowcount
 
     def bump(self, job_ids: Sequence[int], now: float) -> int:
         """To the front of all that waits, in this order, and now; how many."""
