@@ -1,17 +1,21 @@
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import torch
 
 from upscaled.engine.device import (
+    Device,
     cgroup_left_bytes,
     choose_device,
     free_memory_bytes,
     has_bf16_flag,
+    has_kernels,
+    in_use,
     is_lost,
     is_out_of_memory,
 )
-from upscaled.errors import DeviceError, UsageError
+from upscaled.errors import DeviceError, DeviceLost, UsageError
 
 CPU = torch.device("cpu")
 
@@ -86,6 +90,8 @@ def test_the_budget_counts_what_the_process_has_already() -> None:
         RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"),
         RuntimeError("could not create a primitive: out of memory"),
         RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("FIND was unable to find an engine to execute this computation"),
     ],
 )
 def test_lack_of_memory_is_recognised(error: BaseException) -> None:
@@ -99,6 +105,9 @@ def test_lack_of_memory_is_recognised(error: BaseException) -> None:
         "CUDA error: an illegal memory access was encountered",
         "CUDA error: device-side assert triggered",
         "CUDA error: unspecified launch failure",
+        "CUDA error: unknown error",
+        "CUDA error: the launch timed out and was terminated",
+        "cuDNN error: CUDNN_STATUS_EXECUTION_FAILED",
     ],
 )
 def test_a_lost_device_is_recognised(text: str) -> None:
@@ -109,3 +118,54 @@ def test_a_lost_device_is_recognised(text: str) -> None:
 def test_a_bug_is_neither() -> None:
     assert not is_lost(RuntimeError("shape mismatch"))
     assert not is_out_of_memory(ValueError("out of memory"))
+
+
+@pytest.mark.parametrize(
+    ("built_for", "capability", "expected"),
+    [
+        (["sm_75", "sm_80", "sm_90"], (8, 6), True),
+        (["sm_75", "sm_80", "sm_90"], (6, 1), False),
+        (["sm_75", "sm_86"], (8, 0), False),
+        (["sm_75", "sm_80", "sm_90", "compute_90"], (12, 0), True),
+        (["sm_75", "sm_80", "sm_90"], (12, 0), False),
+        (["sm_90a", "sm_120"], (12, 1), True),
+        ([], (8, 0), True),
+    ],
+)
+def test_a_gpu_for_which_torch_has_no_kernels_is_known(
+    built_for: list[str], capability: tuple[int, int], expected: bool
+) -> None:
+    assert has_kernels(built_for, capability) is expected
+
+
+def test_a_gpu_without_kernels_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (6, 1))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "GTX 1080")
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_80"])
+    for word in ("auto", "cuda:0"):
+        with pytest.raises(DeviceError, match=r"GTX 1080.*6\.1") as caught:
+            choose_device(word)
+        assert "device: cpu" in str(caught.value.hint)
+
+
+def test_on_cuda_cudnn_chooses_its_kernels_and_fp32_is_fp32(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    used: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "device", lambda where: used.append(where) or nullcontext())
+    device = torch.device("cuda", 1)
+    with in_use(Device(device, torch.float16)):
+        assert torch.backends.cudnn.enabled
+        assert torch.backends.cudnn.benchmark
+        assert not torch.backends.cudnn.allow_tf32
+    assert used == [device]
+    assert not torch.backends.cudnn.benchmark
+
+
+def test_an_error_that_the_device_cannot_survive_is_told_as_such() -> None:
+    with pytest.raises(DeviceLost, match="illegal memory access"), in_use(Device(CPU, torch.half)):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered\nmore")
+    with pytest.raises(RuntimeError, match="a bug"), in_use(Device(CPU, torch.half)):
+        raise RuntimeError("a bug")

@@ -140,18 +140,25 @@ def test_a_small_budget_changes_no_bit(
     assert any("memory" in note for note in frugal.notes)
 
 
+@pytest.mark.parametrize("kind", ["x4plus", "compact", "span", "x2"])
 def test_a_third_of_the_memory_that_the_default_takes_gives_the_same_bits(
-    pixels: Pixels, network_file: Maker, upscale: Upscale
+    kind: str,
+    picture: Callable[..., Pixels],
+    network_file: Maker,
+    x4plus_file: Path,
+    upscale: Upscale,
 ) -> None:
     """Of the whole process, as `memory:` counts it; and of the engine's own share of it."""
-    default = opened(network_file("x4"))
+    file = x4plus_file if kind == "x4plus" else network_file(kind)
+    pixels = picture(110, 170)
+    default = opened(file)
     expected = upscale(default, pixels)
     budget_bytes = bench.peak_mb() * 2**20 // 3
-    thrifty = opened(network_file("x4"), memory_bytes=budget_bytes)
+    thrifty = opened(file, memory_bytes=budget_bytes)
     assert np.array_equal(upscale(thrifty, pixels), expected)
     assert default.tile_px is not None
     tiles_px = default.tile_px // 2  # a quarter of the area: less than a third of the memory
-    assert np.array_equal(upscale(opened(network_file("x4"), tile_px=tiles_px), pixels), expected)
+    assert np.array_equal(upscale(opened(file, tile_px=tiles_px), pixels), expected)
 
 
 def test_without_memory_for_the_feature_maps_the_picture_goes_in_bands_and_says_so(
@@ -204,7 +211,7 @@ def test_other_errors_are_not_swallowed(
     pixels: Pixels, network_file: Maker, upscale: Upscale, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resident = opened(network_file("x4"))
-    monkeypatch.setattr(esrgan._DenseBlock, "__call__", _raising(RuntimeError("a bug")))
+    monkeypatch.setattr(esrgan.DenseBlock, "__call__", _raising(RuntimeError("a bug")))
     with pytest.raises(RuntimeError, match="a bug"):
         upscale(resident, pixels)
 

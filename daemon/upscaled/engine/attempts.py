@@ -6,8 +6,7 @@ from typing import TypeVar
 
 import torch
 
-from upscaled.engine.device import Device, is_lost, is_out_of_memory
-from upscaled.errors import DeviceLost
+from upscaled.engine.device import Device, is_out_of_memory
 
 Result = TypeVar("Result")
 
@@ -32,17 +31,10 @@ class Attempts:
 
         The recovery stands outside the `except`: inside, the traceback still holds the tensors.
 
-        Raises:
-            DeviceLost: the device fails each call from now on.
         """
         try:
             return work()
         except (RuntimeError, MemoryError) as error:
-            if is_lost(error):
-                raise DeviceLost(
-                    f"{self._device.name} stopped working: {str(error).splitlines()[0]}",
-                    hint="The worker starts again by itself; see upscaled doctor if it repeats.",
-                ) from None
             if not is_out_of_memory(error):
                 raise
         if elements is not None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -51,7 +52,7 @@ class Conv:
         self._dilation = list(layer.dilation)
         self._groups = layer.groups
         self._packed: Tensor | None = None
-        if device.is_cpu and has_fused_operators():
+        if device.is_cpu and device.fused and has_fused_operators():
             self._packed = _mkldnn("_reorder_convolution_weight")(
                 self._weight,
                 self._padding,
@@ -129,7 +130,7 @@ class Chain(nn.Module):
         gives_picture: bool = False,
     ) -> None:
         super().__init__()
-        fine = Device(device.where, torch.float32)
+        fine = replace(device, dtype=torch.float32)
         layers = list(flat(layers))
         self._dtype = device.dtype
         self._steps: list[Conv | nn.Module] = []

@@ -1,33 +1,29 @@
 """Which device, in which precision, with how much memory; and what its errors mean."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import torch
 
-from upscaled.errors import DeviceError, UsageError
+from upscaled.errors import DeviceError, DeviceLost, UsageError
 
 _CPU_BF16_FLAGS = frozenset({"amx_bf16", "avx512_bf16", "bf16"})
 """x86 and (the last) ARM names in /proc/cpuinfo. Without them bf16 is emulated, and slow."""
 
 _PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
-_LOST_SIGNS = (
-    "illegal memory access",
-    "device-side assert",
-    "unspecified launch failure",
-    "uncorrectable ecc",
-    "device has fallen off the bus",
-    "device lost",
-    "context is destroyed",
-    "misaligned address",
-    "cudaerrorunknown",
-    "driver shutting down",
-)
-"""CUDA errors after which each later call of the process fails too ("sticky")."""
+_LOST_SIGNS = ("cuda error", "execution_failed", "internal_error", "device lost")
+"""Most CUDA errors are sticky: each later call of the process fails too. To start again for one
+that is not costs seconds; to go on with a context that is lost costs every image after it."""
 
-_MEMORY_SIGNS = ("can't allocate memory", "not enough memory", "out of memory", "alloc_failed")
+_MEMORY_SIGNS = (
+    *("can't allocate memory", "not enough memory", "out of memory", "alloc_failed"),
+    # What cuDNN says when no algorithm's workspace fits.
+    *("unable to find an engine", "unable to find a valid cudnn algorithm"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +32,8 @@ class Device:
 
     where: torch.device
     dtype: torch.dtype
+    fused: bool = True
+    """Whether convolutions may take a CPU's fused operators, which torch's compiler cannot read."""
 
     @property
     def name(self) -> str:
@@ -90,7 +88,7 @@ def choose_device(
 def _find(device: str) -> torch.device:
     if device == "auto":
         if torch.cuda.is_available():
-            return torch.device("cuda:0")
+            return _with_kernels(0)
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     kind, _, index = device.partition(":")
     if kind not in {"cpu", "cuda", "mps"} or (index and (kind != "cuda" or not index.isdigit())):
@@ -102,10 +100,69 @@ def _find(device: str) -> torch.device:
                 f"device {device}: this machine shows {count} CUDA devices",
                 hint="Name one that is there, or set device: cpu; see upscaled doctor.",
             )
-        return torch.device("cuda", int(index or 0))
+        return _with_kernels(int(index or 0))
     if kind == "mps" and not torch.backends.mps.is_available():
         raise DeviceError("this machine has no MPS device", hint="Set device to auto.")
     return torch.device(kind)
+
+
+def _with_kernels(index: int) -> torch.device:
+    """The CUDA device, once it is known that this torch was built for it."""
+    capability = torch.cuda.get_device_capability(index)
+    if not has_kernels(torch.cuda.get_arch_list(), capability):
+        major, minor = capability
+        raise DeviceError(
+            f"cuda:{index} ({torch.cuda.get_device_name(index)}) has compute capability "
+            f"{major}.{minor}, for which PyTorch {torch.__version__} has no kernels",
+            hint="Set device: cpu, or install a PyTorch that was built for this GPU.",
+        )
+    return torch.device("cuda", index)
+
+
+def has_kernels(built_for: Sequence[str], capability: tuple[int, int]) -> bool:
+    """Whether a torch `built_for` these (`sm_80`, `compute_90` …) runs on such a GPU.
+
+    Machine code runs on its own generation from its own version on; intermediate code on all
+    that came later.
+    """
+    for name in built_for:
+        kind, _, digits = name.partition("_")
+        number = digits.rstrip("af")  # sm_90a, sm_100f: for one generation only
+        if not number.isdigit():
+            continue
+        built = int(number[:-1]), int(number[-1])
+        if kind == "compute" and built <= capability:
+            return True
+        if kind == "sm" and built[0] == capability[0] and built <= capability:
+            return True
+    return not built_for
+
+
+@contextmanager
+def in_use(device: Device) -> Iterator[None]:
+    """The device as this thread's own, so that no context is made on another GPU.
+
+    On CUDA with cuDNN's fastest kernels for the few shapes there are, and true fp32 where fp32
+    is asked for.
+
+    Raises:
+        DeviceLost: an error in between says that the device is of no use to this process.
+    """
+    try:
+        if device.is_cuda:
+            # `enabled` is False by default: cuDNN would not be used at all.
+            flags = torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False)
+            with torch.cuda.device(device.where), flags:
+                yield
+        else:
+            yield
+    except RuntimeError as error:
+        if not is_lost(error):
+            raise
+        raise DeviceLost(
+            f"{device.name} stopped working: {str(error).splitlines()[0]}",
+            hint="The worker starts again by itself; see upscaled doctor if it repeats.",
+        ) from None
 
 
 def _best_dtype(where: torch.device) -> torch.dtype:
@@ -196,4 +253,5 @@ def is_out_of_memory(error: BaseException) -> bool:
 def is_lost(error: BaseException) -> bool:
     """Whether only a new process can use the device again."""
     text = str(error).lower()
-    return isinstance(error, RuntimeError) and any(sign in text for sign in _LOST_SIGNS)
+    is_runtime = isinstance(error, RuntimeError) and not is_out_of_memory(error)
+    return is_runtime and any(sign in text for sign in _LOST_SIGNS)

@@ -23,7 +23,7 @@ from upscaled.engine.reach import reach_of
 from upscaled.engine.scratch import Scratch
 from upscaled.engine.tiles import Box
 
-_RESIDUAL = 0.2
+RESIDUAL = 0.2
 """What dense blocks, and groups of three, are scaled by before their input is added."""
 
 _TRUNK, _INPUT, _FIRST, _SECOND = range(4)
@@ -89,10 +89,16 @@ def esrgan_plan(net: Any, scale: int, device: Device) -> Plan:
     return Plan(tuple(blocks), Exactness.EXACT, net.shuffle_factor or 1, scale, scratch)
 
 
+def dense_blocks(net: Any) -> list[Any]:
+    """The modules of the residual dense blocks, in the order in which they are run."""
+    *groups, _ = net.model[1].sub
+    return [block for group in groups for block in (group.RDB1, group.RDB2, group.RDB3)]
+
+
 def _dense_body(block: Any, device: Device, scratch: Scratch, *, has_shortcut: bool) -> Body:
     if block.conv1x1 is not None:
         return _WholeDenseBlock(block, device)  # ESRGAN+ has paths of its own
-    return _DenseBlock(block, device, scratch, has_shortcut=has_shortcut)
+    return DenseBlock(block, device, scratch, has_shortcut=has_shortcut)
 
 
 class _WholeDenseBlock:
@@ -106,10 +112,10 @@ class _WholeDenseBlock:
     ) -> Tensor:
         del inside
         result = shrunk(self._block(source), core.within(region))
-        return result if shortcut is None else torch.add(shortcut, result, alpha=_RESIDUAL)
+        return result if shortcut is None else torch.add(shortcut, result, alpha=RESIDUAL)
 
 
-class _DenseBlock:
+class DenseBlock:
     """Five convolutions, each over all that came before it, and 0.2 × the last + the input.
 
     Each computes only what those after it need (its output shrinks towards the core by one
@@ -118,7 +124,7 @@ class _DenseBlock:
     """
 
     def __init__(self, block: Any, device: Device, scratch: Scratch, *, has_shortcut: bool) -> None:
-        gain = _RESIDUAL**2 if has_shortcut else _RESIDUAL
+        gain = RESIDUAL**2 if has_shortcut else RESIDUAL
         dense = (block.conv1, block.conv2, block.conv3, block.conv4)
         self._convs = [conv_of(layer, device) for layer in dense]
         self._convs.append(conv_of(block.conv5, device, gain=gain))
@@ -149,7 +155,7 @@ class _DenseBlock:
         if shortcut is None:
             total = total.clone(memory_format=torch.channels_last)
         else:
-            total = torch.add(shortcut, total, alpha=_RESIDUAL)
+            total = torch.add(shortcut, total, alpha=RESIDUAL)
             total = total.contiguous(memory_format=torch.channels_last)
         return self._convs[-1].add_to(total, held)
 

@@ -1,7 +1,6 @@
 """One picture through an exact plan, within the memory that there is now."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from math import isqrt
 from time import perf_counter
 
@@ -129,7 +128,7 @@ class ExactRun:
         taken = _PeakOfCuda(self._device)
         started = perf_counter()
         try:
-            with core_threads(workers) as pool, _cudnn(self._device):
+            with core_threads(workers) as pool:
                 BlockRun(
                     self._plan,
                     self._device,
@@ -176,16 +175,6 @@ class _PeakOfCuda:
         if self._where is None:
             return None
         return int(torch.cuda.max_memory_allocated(self._where)) - self._before
-
-
-def _cudnn(device: Device) -> AbstractContextManager[None]:
-    """Its fastest kernels for the few shapes there are, and true fp32 where fp32 is asked for."""
-    if not device.is_cuda:
-        return nullcontext()
-    context: AbstractContextManager[None] = torch.backends.cudnn.flags(
-        benchmark=True, allow_tf32=False
-    )
-    return context
 
 
 def _kept_rows(band: Band, scale: int) -> tuple[int, int]:

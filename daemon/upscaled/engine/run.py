@@ -74,15 +74,16 @@ class BlockRun:
             shape,
             dtype=self._device.dtype,
             device=self._maps_on,
-            pin_memory=self._device.is_cuda and self._maps_on == _HOST,
         )
 
     def _run_block(self, block: Block, source: Source, target: Target) -> None:
         def work(core: Box) -> bool:
             elements = core.area * block.elements_per_px
             with torch.inference_mode():
-                result = self._attempts.call(lambda: self._tile(block, source, core), elements)
-                if result is None:
+                # With what becomes of the tile: copies take memory too, and on CUDA an error
+                # of the kernels is only told where one waits for the result.
+                done = self._attempts.call(lambda: self._do(block, source, target, core), elements)
+                if done is None:
                     if not _can_be_cut(core):
                         raise OutOfMemory(
                             f"a tile of {core.width}×{core.height} px does not fit "
@@ -90,11 +91,6 @@ class BlockRun:
                             hint="Close other programs on this device, or set device: cpu.",
                         )
                     return False
-                if block.target == PICTURE:
-                    target.write(core.scaled(block.scale), result)
-                else:
-                    rows, columns = core.slices
-                    self._maps[block.target][:, :, rows, columns] = result
             return True
 
         self._crew.work_off(
@@ -103,6 +99,15 @@ class BlockRun:
             smaller=lambda box: box.halves() if _can_be_cut(box) else (box,),
             units=lambda box: box.area * block.macs_per_px,
         )
+
+    def _do(self, block: Block, source: Source, target: Target, core: Box) -> bool:
+        result = self._tile(block, source, core)
+        if block.target == PICTURE:
+            target.write(core.scaled(block.scale), result)
+        else:
+            rows, columns = core.slices
+            self._maps[block.target][:, :, rows, columns] = result
+        return True
 
     def _tile(self, block: Block, source: Source, core: Box) -> Tensor:
         inside = source.size.box
@@ -119,7 +124,12 @@ class BlockRun:
 
     def _from_map(self, slot: int, box: Box) -> Tensor:
         rows, columns = box.slices
-        return self._maps[slot][:, :, rows, columns].to(self._device.where, non_blocking=True)
+        features = self._maps[slot][:, :, rows, columns]
+        if self._device.is_cuda and not features.is_cuda:
+            # Through a pinned copy of the tile. The maps themselves are not pinned: torch would
+            # round their gigabytes up to a power of two.
+            features = features.contiguous(memory_format=torch.channels_last).pin_memory()
+        return features.to(self._device.where, non_blocking=True)
 
 
 def _can_be_cut(box: Box) -> bool:

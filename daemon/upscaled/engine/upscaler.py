@@ -9,10 +9,13 @@ import torch
 from torch import Tensor
 
 from upscaled.engine.attempts import Attempts
+from upscaled.engine.compiled import Compilation, compiled
 from upscaled.engine.device import (
     Device,
     choose_device,
     free_memory_bytes,
+    in_use,
+    is_out_of_memory,
     used_memory_bytes,
 )
 from upscaled.engine.exact import ExactRun
@@ -39,6 +42,7 @@ def open_upscaler(
     memory_bytes: int | None = None,
     tile_px: int | None = None,
     expected_scale: int | None = None,
+    compile_network: bool = False,
     learned: Mapping[str, Any] | None = None,
 ) -> "TorchUpscaler":
     """The network in `model_file`, ready on a device.
@@ -51,17 +55,19 @@ def open_upscaler(
         tile_px: edge of the input tile; None: found by measurement. It never changes the
             pixels of an exact plan.
         expected_scale: refuse the file if its scale is another one.
+        compile_network: let torch compile what it can, as far as the result stays the same.
         learned: what `TorchUpscaler.learned` gave before, of any device and network.
 
     Raises:
         ModelUnknown, ModelCorrupt, ModelUnsupported: see `load_network`.
         UsageError, DeviceError: see `choose_device`.
+        OutOfMemory, DeviceLost: the device does not take the weights.
     """
     network = load_network(model_file)
     if expected_scale is not None and expected_scale != network.scale:
         raise ModelUnsupported(
             f"{model_file.name} upscales ×{network.scale}, not ×{expected_scale}",
-            hint=f"Set scale: {network.scale} for this model, or leave scale out.",
+            hint=f"Write scale: {network.scale} under model:, or leave it out there.",
         )
     chosen = choose_device(
         device,
@@ -69,9 +75,23 @@ def open_upscaler(
         supports_fp16=network.supports_fp16,
         supports_bf16=network.supports_bf16,
     )
-    return TorchUpscaler(
-        network, chosen, memory_bytes=memory_bytes, tile_px=tile_px, learned=learned or {}
-    )
+    try:
+        with in_use(chosen):
+            return TorchUpscaler(
+                network,
+                chosen,
+                memory_bytes=memory_bytes,
+                tile_px=tile_px,
+                compile_network=compile_network,
+                learned=learned or {},
+            )
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OutOfMemory(
+            f"the weights of {model_file.name} do not fit {chosen.name}",
+            hint="Close other programs on this device, or set device: cpu.",
+        ) from None
 
 
 class TorchUpscaler:
@@ -84,9 +104,13 @@ class TorchUpscaler:
         *,
         memory_bytes: int | None = None,
         tile_px: int | None = None,
+        compile_network: bool = False,
         learned: Mapping[str, Any],
     ) -> None:
         self._plan = plan_for(network, device)
+        self._compilation: Compilation | None = None
+        if compile_network:
+            self._plan, self._compilation = compiled(self._plan, network, device)
         # An exact plan has its own copy of the weights: the network itself is not kept then.
         feathered = self._plan.exactness is Exactness.FEATHERED
         self._whole = network.descriptor if feathered else None
@@ -125,6 +149,11 @@ class TorchUpscaler:
     @property
     def exactness(self) -> Exactness:
         return self._plan.exactness
+
+    @property
+    def compilation(self) -> str | None:
+        """What became of `compile_network`; any thread may ask. None: it was not asked for."""
+        return None if self._compilation is None else str(self._compilation)
 
     def memory_bytes(self) -> tuple[int, int]:
         """Used by this process and free, of the device; any thread may ask."""
@@ -181,6 +210,12 @@ class TorchUpscaler:
         return self._full_precision
 
     def _run(self, pixels: Pixels, progress: Progress, cancelled: Callable[[], bool]) -> Target:
+        with in_use(self._device):
+            return self._run_tiles(pixels, progress, cancelled)
+
+    def _run_tiles(
+        self, pixels: Pixels, progress: Progress, cancelled: Callable[[], bool]
+    ) -> Target:
         if self._plan.exactness is Exactness.FEATHERED:
             return self._run_feathered(pixels, progress, cancelled)
         run = ExactRun(

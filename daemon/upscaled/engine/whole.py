@@ -13,12 +13,23 @@ from upscaled.engine.plan import PICTURE, Exactness, Plan, padded_block
 
 
 def compact_plan(net: Any, scale: int, device: Device) -> Plan:
-    return _whole_plan(net, _Compact(net, scale, device), scale)
+    return _whole_plan(net, compact_module(net, scale, device), scale)
 
 
 def span_plan(net: nn.Module, scale: int, device: Device) -> Plan:
+    return _whole_plan(net, span_module(net, scale, device), scale)
+
+
+def compact_module(net: Any, scale: int, device: Device) -> nn.Module:
+    """The whole network as it is run on each tile."""
+    return _Compact(net, scale, device)
+
+
+def span_module(net: nn.Module, scale: int, device: Device) -> nn.Module:
+    """The same; `net` itself is fused."""
+    del scale
     fuse_branches(net)
-    return _whole_plan(net, _Cast(net, device), scale)
+    return _Cast(net, device)
 
 
 def _whole_plan(net: nn.Module, run: nn.Module, scale: int) -> Plan:
