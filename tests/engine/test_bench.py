@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from upscaled.cli.commands.bench import PEERS, bench_command
-from upscaled.engine import peers
+from upscaled.cli.commands.bench import PEERS, _pairs, bench_command
+from upscaled.engine import bench, peers
 from upscaled.engine.bench import Measurement, measure, photo
 from upscaled.engine.upscaler import open_upscaler
 from upscaled.errors import UsageError
@@ -26,8 +26,7 @@ def test_a_run_measures_ours_and_the_peers(animevideo_file: Path) -> None:
     gflops, rows = measure(
         animevideo_file,
         sizes_px=[32],
-        against=["spandrel", "py-real-esrgan"],
-        peer_sizes_px=[16],
+        against=[("spandrel", 32), ("py-real-esrgan", 16)],
         device="cpu",
         precision="fp32",
         rounds=1,
@@ -35,10 +34,12 @@ def test_a_run_measures_ours_and_the_peers(animevideo_file: Path) -> None:
     assert gflops > 0
     assert [(row.engine, row.size_px) for row in rows] == [
         ("upscaled", 32),
-        ("spandrel", 16),
+        ("spandrel", 32),
         ("py-real-esrgan", 16),
     ]
     assert rows[0].seconds > 0
+    assert rows[1].times_ours == rows[1].seconds / rows[0].seconds
+    assert rows[0].times_ours is None
     assert rows[2].error  # it runs RRDBNet only, or is not installed
 
 
@@ -75,13 +76,42 @@ def test_the_command_offers_each_peer_there_is() -> None:
     assert set(PEERS) == set(peers.PEERS)
 
 
-@pytest.mark.parametrize("as_json", [True, False])
-def test_the_command_prints_a_table_or_json(animevideo_file: Path, as_json: bool) -> None:
+def test_what_takes_long_is_measured_once(
+    animevideo_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench, "_PATIENCE_S", 0.0)
+    _, (row,) = measure(
+        animevideo_file, sizes_px=[24], against=[], device="cpu", precision="fp32", rounds=3
+    )
+    assert row.rounds == 1
+    assert row.product_gflops > 0
+
+
+@pytest.mark.parametrize(
+    "given", [["--against", "openvino"], ["--against", "ncnn@"], ["--against", "ncnn@x"]]
+)
+def test_a_peer_with_a_slip_is_a_usage_error(given: list[str]) -> None:
+    result = CliRunner().invoke(bench_command, given)
+    assert result.exit_code == 2
+
+
+def test_peers_have_sizes_of_their_own_or_those_of_all() -> None:
+    pairs = _pairs((("ncnn", 64), ("spandrel", None)), (16, 32))
+    assert pairs == [("ncnn", 64), ("spandrel", 16), ("spandrel", 32)]
+    assert [name for name, _ in _pairs((("all", None),), (8,))] == list(PEERS)
+
+
+@pytest.mark.parametrize("form", ["--json", "--markdown", None])
+def test_the_command_prints_a_table_or_json(animevideo_file: Path, form: str | None) -> None:
     arguments = ["--model", str(animevideo_file), "--size", "24", "--rounds", "1"]
-    arguments += ["--device", "cpu"] + (["--json"] if as_json else [])
+    arguments += ["--device", "cpu"] + ([form] if form else [])
     result = CliRunner().invoke(bench_command, arguments, catch_exceptions=False)
     assert result.exit_code == 0
-    if as_json:
+    if form == "--markdown":
+        table = [line for line in result.stdout.splitlines() if line.startswith("|")]
+        assert len(table) == 3
+        assert len({line.count("|") for line in table}) == 1
+    elif form == "--json":
         report = json.loads(result.stdout)
         assert report["tiling"] == "exact"
         assert report["rows"][0]["engine"] == "upscaled"

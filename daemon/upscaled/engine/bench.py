@@ -3,7 +3,7 @@
 import platform
 import resource
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -17,11 +17,14 @@ from upscaled.engine.picture import Pixels
 from upscaled.engine.upscaler import TorchUpscaler, open_upscaler
 from upscaled.errors import UpscaledError
 
+OURS = "upscaled"
 _MATRIX = 2048
 _PRODUCTS = 5
 """Before and after each call. One takes 10 to 20 ms: the fastest of many would catch a moment in
 which the machine is faster than it is in any two seconds, and be unfair to whatever takes long."""
 _COMPARED_PX = 96
+_PATIENCE_S = 45.0
+"""What takes longer is measured once: the machine's moods cancel out over so long a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class Measurement:
     engine: str
     size_px: int
     seconds: float
-    """The median of all rounds."""
+    """The median of its rounds."""
     scale: int
     macs_per_px: int
     product_gflops: float = 0.0
@@ -37,6 +40,9 @@ class Measurement:
     tile_px: int | None = None
     peak_mb: int | None = None
     """Of the process so far."""
+    rounds: int = 1
+    times_ours: float | None = None
+    """How many times as long as our own on the same picture."""
     error: str | None = None
 
     @property
@@ -62,6 +68,8 @@ class Measurement:
             "matmul_share": round(self.gflops / self.product_gflops, 3),
             "tile_px": self.tile_px,
             "peak_mb": self.peak_mb,
+            "rounds": self.rounds,
+            "times_ours": self.times_ours and round(self.times_ours, 2),
         }
 
 
@@ -80,58 +88,89 @@ def machine() -> dict[str, Any]:
     }
 
 
+@dataclass(slots=True)
+class _Call:
+    """One engine on one picture, and what was measured of it."""
+
+    found: Measurement
+    call: Callable[[], object]
+    taken_s: list[float] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
+    """Of matrix products around it."""
+
+    @property
+    def is_due(self) -> bool:
+        return not self.taken_s or self.taken_s[0] < _PATIENCE_S
+
+    def result(self) -> Measurement:
+        return replace(
+            self.found,
+            seconds=median(self.taken_s),
+            product_gflops=median(self.rates),
+            rounds=len(self.taken_s),
+        )
+
+
 def measure(
     model_file: Path,
     *,
     sizes_px: Sequence[int],
-    against: Sequence[str],
-    peer_sizes_px: Sequence[int],
+    against: Sequence[tuple[str, int]],
     device: str,
     precision: str,
     rounds: int = 3,
+    compile_network: bool = False,
 ) -> tuple[float, list[Measurement]]:
     """GFLOP/s of one large matrix product, and what was measured: ours first, then the peers.
 
     Each is the median of `rounds`, in which all take turns, with matrix products in between: the
-    speed of a machine that others use too changes by the second, and should hit all alike. A
-    peer that cannot run gives its error.
+    speed of a machine that others use too changes by the second, and should hit all alike. What
+    takes long is measured once. A peer (name, picture's edge) that cannot run gives its error.
     """
-    ours = open_upscaler(model_file, device=device, precision=precision)
-    calls = [_ours(ours, size) for size in sizes_px]
-    failed: list[Measurement] = []
-    for name in against:
-        for size in peer_sizes_px:
-            try:
-                calls.append(_peer(name, model_file, size, ours))
-            except UpscaledError as error:
-                failed.append(Measurement(name, size, 0, 1, 0, error=str(error)))
+    ours = open_upscaler(
+        model_file, device=device, precision=precision, compile_network=compile_network
+    )
     product = _product(ours)
-    taken: list[list[float]] = [[] for _ in calls]
-    rates: list[list[float]] = [[] for _ in calls]
+    calls = [_ours(ours, size, product) for size in sorted(sizes_px)]
+    failed: list[Measurement] = []
+    for name, size in against:
+        try:
+            calls.append(_peer(name, model_file, size, ours))
+        except UpscaledError as error:
+            failed.append(Measurement(name, size, 0, 1, 0, error=str(error)))
     before = _product_rates(product)
     for _ in range(rounds):
-        for index, (_found, call) in enumerate(calls):
-            taken[index].append(_seconds(call))
-            after = _product_rates(product)
-            rates[index] += before + after
-            before = after
-    done = [
-        replace(found, seconds=median(taken[index]), product_gflops=median(rates[index]))
-        for index, (found, _) in enumerate(calls)
+        for each in calls:
+            if each.is_due:
+                each.taken_s.append(_seconds(each.call))
+                after = _product_rates(product)
+                each.rates += before + after
+                before = after
+    done = _compared([each.result() for each in calls])
+    return median(rate for each in calls for rate in each.rates), [*done, *failed]
+
+
+def _compared(rows: Sequence[Measurement]) -> list[Measurement]:
+    own_s = {row.size_px: row.seconds for row in rows if row.engine == OURS}
+    return [
+        replace(row, times_ours=row.seconds / own_s[row.size_px])
+        if row.engine != OURS and row.size_px in own_s
+        else row
+        for row in rows
     ]
-    return median(rate for each in rates for rate in each), [*done, *failed]
 
 
 def _product_rates(product: Callable[[], object]) -> list[float]:
     return [2 * _MATRIX**3 / _seconds(product) / 1e9 for _ in range(_PRODUCTS)]
 
 
-def _ours(upscaler: TorchUpscaler, size_px: int) -> tuple[Measurement, Callable[[], object]]:
+def _ours(upscaler: TorchUpscaler, size_px: int, product: Callable[[], object]) -> _Call:
     """Runs once, for the peak of memory before any peer is loaded."""
     pixels = photo(size_px)
-    run(upscaler, pixels)
+    rates = _product_rates(product)
+    first_s = _seconds(lambda: run(upscaler, pixels))
     found = Measurement(
-        "upscaled",
+        OURS,
         size_px,
         0,
         upscaler.scale,
@@ -139,15 +178,17 @@ def _ours(upscaler: TorchUpscaler, size_px: int) -> tuple[Measurement, Callable[
         tile_px=upscaler.tile_px,
         peak_mb=peak_mb(),
     )
-    return found, lambda: run(upscaler, pixels)
+    call = _Call(found, lambda: run(upscaler, pixels))
+    if first_s > _PATIENCE_S:
+        call.taken_s.append(first_s)
+        call.rates += rates + _product_rates(product)
+    return call
 
 
-def _peer(
-    name: str, model_file: Path, size_px: int, ours: TorchUpscaler
-) -> tuple[Measurement, Callable[[], object]]:
+def _peer(name: str, model_file: Path, size_px: int, ours: TorchUpscaler) -> _Call:
     peer = open_peer(name, model_file, size_px)
     pixels = photo(size_px)
-    return Measurement(name, size_px, 0, ours.scale, ours.macs_per_px), lambda: peer(pixels)
+    return _Call(Measurement(name, size_px, 0, ours.scale, ours.macs_per_px), lambda: peer(pixels))
 
 
 def _product(upscaler: TorchUpscaler) -> Callable[[], object]:

@@ -1,6 +1,7 @@
 """`upscaled bench`: how fast this machine upscales, and how fast others do."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -26,7 +27,28 @@ _COLUMNS = {
     "matmul_share": "of matmul",
     "tile_px": "tile",
     "peak_mb": "peak MB",
+    "times_ours": "× ours",
 }
+
+
+def _peers(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> tuple[tuple[str, int | None], ...]:
+    """`ncnn`, or `ncnn@128` for a picture of that edge."""
+    found = []
+    for value in values:
+        name, _, size = value.partition("@")
+        if name not in {*PEERS, "all"}:
+            known = ", ".join(PEERS)
+            raise click.BadParameter(f"{name!r} is not one of {known}, all", ctx, param)
+        if "@" in value and not (size.isdecimal() and int(size) > 0):
+            raise click.BadParameter(f"{size!r} is no edge: write {name}@256", ctx, param)
+        found.append((name, int(size) if size else None))
+    return tuple(found)
+
+
+def _complete_peers(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in (*PEERS, "all") if name.startswith(incomplete)]
 
 
 @click.command("bench", short_help="Measure speed and memory.")
@@ -39,9 +61,12 @@ _COLUMNS = {
 )
 @click.option(
     "--against",
-    type=click.Choice([*PEERS, "all"]),
     multiple=True,
-    help="Another engine on the same weights; needs the bench extra.",
+    metavar="NAME[@PX]",
+    callback=_peers,
+    shell_complete=_complete_peers,
+    help=f"Another engine on the same weights: {', '.join(PEERS)} or all; with @PX on a picture of "
+    "that edge. Needs the bench extra.",
 )
 @click.option(
     "--size",
@@ -59,24 +84,32 @@ _COLUMNS = {
     multiple=True,
     default=(256,),
     show_default=True,
-    help="The same for --against.",
+    help="The same for --against, where it names none.",
 )
 @click.option(
-    "--rounds", type=click.IntRange(1), default=3, show_default=True, help="Median of these."
+    "--rounds",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="Median of these; what takes 45 s is done once.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
 @click.option("--precision", default="auto", show_default=True, help="auto, fp32, fp16 or bf16.")
+@click.option("--compile", "compile_network", is_flag=True, help="As `compile: true` does it.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="A table for a document.")
 @json_option
 @unread_config_option
 def bench_command(
     *,
     model: str,
-    against: tuple[str, ...],
+    against: tuple[tuple[str, int | None], ...],
     sizes: tuple[int, ...],
     peer_sizes: tuple[int, ...],
     rounds: int,
     device: str,
     precision: str,
+    compile_network: bool,
+    as_markdown: bool,
     as_json: bool,
 ) -> None:
     """Measure the engine on this machine: speed, share of what the machine can do, memory.
@@ -93,11 +126,11 @@ def bench_command(
     matmul, measured = bench.measure(
         file,
         sizes_px=sizes,
-        against=PEERS if "all" in against else against,
-        peer_sizes_px=peer_sizes,
+        against=_pairs(against, peer_sizes),
         device=device,
         precision=precision,
         rounds=rounds,
+        compile_network=compile_network,
     )
     rows = [found.plain() for found in measured]
     report = {
@@ -113,24 +146,52 @@ def bench_command(
     }
     if as_json:
         click.echo(json.dumps(report, indent=2))
+    elif as_markdown:
+        click.echo("\n".join(_markdown(report)))
     else:
         _show(report)
 
 
-def _show(report: dict[str, Any]) -> None:
-    console = Console(highlight=False)
+def _pairs(
+    against: tuple[tuple[str, int | None], ...], sizes: tuple[int, ...]
+) -> list[tuple[str, int]]:
+    return [
+        (peer, px)
+        for name, size in against
+        for peer in (PEERS if name == "all" else (name,))
+        for px in ((size,) if size else sizes)
+    ]
+
+
+def _head(report: dict[str, Any]) -> tuple[str, str]:
     named = report["machine"]
-    console.print(
-        f"{named['gpu'] or named['cpu']}, {named['threads']} threads, torch {named['torch']}",
-        markup=False,
-    )
     closeness = report["decibel_against_fp32"]
-    console.print(
+    return (
+        f"{named['gpu'] or named['cpu']}, {named['threads']} threads, torch {named['torch']}",
         f"{report['model']}: {report['device']} {report['precision']}, {report['tiling']}, "
         f"matrix product {report['matmul_gflops']:.0f} GFLOP/s"
         + ("" if closeness is None else f", {closeness} dB against fp32"),
-        markup=False,
     )
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    return ["" if row.get(key) is None else str(row[key]) for key in _COLUMNS]
+
+
+def _markdown(report: dict[str, Any]) -> Iterator[str]:
+    yield from (f"{line}  " for line in _head(report))
+    yield ""
+    yield f"| {' | '.join(_COLUMNS.values())} |"
+    yield "|---|" + "--:|" * (len(_COLUMNS) - 1)
+    for row in report["rows"]:
+        cells = [row["engine"], str(row["size_px"]), row["error"]] if "error" in row else []
+        yield f"| {' | '.join(cells or _cells(row))} |"
+
+
+def _show(report: dict[str, Any]) -> None:
+    console = Console(highlight=False)
+    for line in _head(report):
+        console.print(line, markup=False)
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in _COLUMNS.values():
         table.add_column(title, justify="left" if title == "engine" else "right")
@@ -138,5 +199,5 @@ def _show(report: dict[str, Any]) -> None:
         if "error" in row:
             table.add_row(row["engine"], str(row["size_px"]), row["error"])
         else:
-            table.add_row(*("" if row[key] is None else str(row[key]) for key in _COLUMNS))
+            table.add_row(*_cells(row))
     console.print(table)
