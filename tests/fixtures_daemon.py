@@ -136,10 +136,10 @@ class Daemon:
 
     # What it is told
 
-    def configure(self, rules: Rules | None = None) -> None:
+    def configure(self, rules: Rules | None = None, **top: object) -> None:
         """From the next start on; by default one rule, from `inbox` to `outbox`.
 
-        Relative folders are taken from the daemon's own.
+        Relative folders are taken from the daemon's own. `top`: other keys of the top level.
         """
         rules = rules or {"photos": {}}
         own: dict[str, object] = {
@@ -152,7 +152,7 @@ class Daemon:
             # One that appears later is looked for at growing intervals of up to half a minute.
             (self.folder / str(rule["watch"])).mkdir(exist_ok=True)
         self.config = self.folder / "upscaled.yml"
-        self.config.write_text(yaml.safe_dump({"rules": complete}), encoding="utf-8")
+        self.config.write_text(yaml.safe_dump({"rules": complete, **top}), encoding="utf-8")
 
     def start(self, *words: str) -> None:
         """`upscaled up`; it answers when this returns."""

@@ -189,6 +189,12 @@ def test_a_token_is_kept_out_of_the_recipe_and_of_what_is_shown(load: Load) -> N
     assert "hf_secret" not in repr(settings)
 
 
+def test_what_is_said_of_a_file_is_asserted_and_no_wish(load: Load) -> None:
+    settings = load(COMPONENT.format("model: {path: /x.pth, scale: 2}") + RULES)
+    assert settings.model_access["/x.pth"].scale == 2
+    assert settings.rules[0].recipe.scale is None
+
+
 @pytest.mark.parametrize(
     "written",
     [

@@ -108,6 +108,13 @@ def test_what_is_no_model_is_refused(content: bytes, tmp_path: Path) -> None:
     _refused(file, ModelError)
 
 
+def test_a_text_is_not_taken_for_code(tmp_path: Path) -> None:
+    file = tmp_path / "diary.pth"
+    file.write_text("Dear diary,\nthis is no pickle.\n", encoding="utf-8")
+    with pytest.raises(ModelCorrupt, match=r"diary\.pth is damaged or is no model"):
+        load_network(file)
+
+
 def test_an_archive_of_something_else_is_corrupt(tmp_path: Path) -> None:
     file = tmp_path / "archive.pth"
     with zipfile.ZipFile(file, "w") as archive:

@@ -54,8 +54,8 @@ def test_the_model_is_repeated_as_often_as_needed_and_not_more(
 
 def test_a_model_that_enlarges_nothing_cannot_be_repeated_into_a_size() -> None:
     assert plan_size(9, 9, model_scale=1, scale=1, fit=None).passes == 1
-    with pytest.raises(ModelUnsupported, match="1x"):
-        plan_size(9, 9, model_scale=1, scale=2, fit=None)
+    with pytest.raises(ModelUnsupported, match=r"clean.pth gives 1x"):
+        plan_size(9, 9, model_scale=1, scale=2, fit=None, model="clean.pth")
 
 
 def test_a_picture_too_large_for_another_pass_is_refused_before_any() -> None:

@@ -1,8 +1,18 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pytest
+
+from upscaled.config.settings import Settings
+from upscaled.dirs import find_dirs
+from upscaled.engine.bench import photo, run
+from upscaled.engine.run import BlockRun
 from upscaled.job import Recipe
-from upscaled.worker.messages import Begin, FromWorker, Resident
+from upscaled.service.begin import make_begin
+from upscaled.store.jobs import Store
+from upscaled.worker.messages import Begin, FromWorker, Learned, Resident
 from upscaled.worker.residents import Residents
 
 
@@ -32,3 +42,39 @@ def test_a_model_is_loaded_once_whatever_is_made_of_its_results(
     upscalers = [loaded.get(recipe) for recipe in recipes for _ in range(7)]
     assert all(upscaler is upscalers[0] for upscaler in upscalers)
     assert [type(each) for each in said].count(Resident) == 1
+
+
+def test_a_ceiling_learned_from_lack_of_memory_survives_a_restart_of_everything(
+    tmp_path: Path, animevideo_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the worker's own word, through the supervisor's database, to the next worker."""
+    failures: list[int] = []
+    whole = BlockRun._tile
+
+    def tile(self: BlockRun, block: Any, source: Any, core: Any) -> Any:
+        if core.area > 2000:
+            failures.append(core.area)
+            raise MemoryError
+        return whole(self, block, source, core)
+
+    monkeypatch.setattr(BlockRun, "_tile", tile)
+    recipe = Recipe(str(animevideo_file))
+    said: list[FromWorker] = []
+    before = residents(tmp_path, said.append)
+    expected = run(before.get(recipe), photo(120))
+    before.report_learned(before.get(recipe))
+    assert failures
+
+    store = Store.open(tmp_path / "upscaled.db")
+    for message in said:
+        if isinstance(message, Learned):
+            for key, value in message.values.items():
+                store.learn(key, value, 1.0)
+    store.close()
+    failures.clear()
+    store = Store.open(tmp_path / "upscaled.db")
+    begin = make_begin(Settings(rules=()), find_dirs(), "cpu", mark="next", learned=store.learned())
+    store.close()
+    after = Residents(begin, said.append, cancelled=lambda: False)
+    assert np.array_equal(run(after.get(recipe), photo(120)), expected)
+    assert not failures

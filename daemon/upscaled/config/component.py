@@ -207,6 +207,7 @@ def _from_source(
     access = ModelAccess(
         token=source.token or None,
         cache_folder=expand(source.cache_dir, (*at, "cache_dir")) if source.cache_dir else None,
+        scale=source.scale,
     )
     return _pinned(model, source), None if access == ModelAccess() else access
 

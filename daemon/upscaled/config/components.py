@@ -1,7 +1,7 @@
 """The components of a document: which one a rule uses, and what its model is known for."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from upscaled.config.component import Expand, Ingredients, ingredients, model_of
@@ -50,7 +50,19 @@ class Components:
 
     def access(self) -> dict[str, ModelAccess]:
         """By model, of all components that were made."""
-        return {made.model: made.access for made in self._ready.values() if made.access}
+        found: dict[str, ModelAccess] = {}
+        for name, made in self._ready.items():
+            if made.access is None:
+                continue
+            before = found.get(made.model, made.access)
+            if None not in {before.scale, made.access.scale} and before.scale != made.access.scale:
+                self.findings.error(
+                    ("components", name, "model", "scale"),
+                    f"another component says {before.scale}x of the same model",
+                    "a file has one scale: write the right one in both, or leave it out",
+                )
+            found[made.model] = replace(made.access, scale=made.access.scale or before.scale)
+        return found
 
     def block(self, name: str) -> Upscaler | Foreign | Step:
         """As written, or built in."""
@@ -95,6 +107,14 @@ class Components:
         if self.models.notice and (notice := self.models.notice(made.model)):
             self.findings.notice(where, notice)
         known = self.models.scale(made.model) if self.models.scale else None
+        declared = made.access.scale if made.access else None
+        if None not in {known, declared} and known != declared:
+            self.findings.error(
+                (*at, "model", "scale"),
+                f"'{made.model}' gives {known}x, not {declared}x",
+                f"write 'scale: {known}', or leave it out",
+            )
+        known = known or declared
         if isinstance(block, Denoiser) and known not in {None, 1}:
             self.findings.error(
                 where,

@@ -387,6 +387,8 @@ class Document(Block):
     device: Devices | None = None
     """auto, cpu, cuda, cuda:1, mps, or several like [cuda:0, cuda:1]."""
     precision: Precision | None = None
+    compile: bool | None = None
+    """Whether torch compiles networks, which takes a compiler and pays off on a GPU; false."""
     memory: Memory | None = None
     """The most that upscaling may take: 4GB, 512MiB, 50%."""
     keep_alive: KeepAlive | None = None

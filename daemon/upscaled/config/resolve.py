@@ -85,6 +85,7 @@ class Resolver:
             rules=rules,
             device=self._device(),
             precision=_or(self.document.precision, "auto"),
+            compile_networks=bool(self.document.compile),
             memory_bytes=memory_bytes,
             memory_share=memory_share,
             keep_alive_s=None if math.isinf(keep_alive) else keep_alive,

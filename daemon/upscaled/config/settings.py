@@ -42,6 +42,8 @@ class ModelAccess:
 
     token: str | None = field(default=None, repr=False)
     cache_folder: Path | None = None
+    scale: int | None = None
+    """What its file is said to give; one that gives something else is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ class Settings:
     """`auto`, `cpu`, `cuda`, `cuda:N`, `mps`, or several of the last kinds."""
     precision: str = "auto"
     """`auto`, `fp32`, `fp16` or `bf16`."""
+    compile_networks: bool = False
     memory_bytes: int | None = None
     memory_share: float | None = None
     """`memory: 50%` as 0.5, of what the device has; None with `memory_bytes`, or no limit."""

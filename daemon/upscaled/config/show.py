@@ -25,6 +25,7 @@ def settings_tree(of: Settings | Mapping) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "device": list(of.device) if isinstance(of.device, tuple) else of.device,
         "precision": of.precision,
+        "compile": of.compile_networks,
         "memory": memory,
         "keep_alive": "forever" if of.keep_alive_s is None else _duration(of.keep_alive_s),
         "history": "forever" if of.history_s is None else _duration(of.history_s),

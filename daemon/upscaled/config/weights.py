@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Discriminator, Tag
 
 from upscaled.config.block import Block
-from upscaled.config.words import Anything, Provider, Repository, Sha256, Text
+from upscaled.config.words import Anything, Provider, Repository, Sha256, Text, WholeScale
 
 
 class ModelSource(Block):
@@ -23,6 +23,8 @@ class ModelSource(Block):
     path: Text | None = None
     url: Anything = None
     sha256: Sha256 | None = None
+    scale: WholeScale | None = None
+    """What the file gives; one of another scale is refused. (A component's own scale is a wish.)"""
 
 
 def _kind_of_model(value: object) -> str:

@@ -22,6 +22,8 @@ from upscaled.errors import ModelCorrupt, ModelUnknown, ModelUnsupported
 
 _MAX_SAFETENSORS_HEADER_BYTES = 100_000_000  # the format's own limit
 _RGB = 3
+_PICKLES = (b"\x80", b"PK")
+"""First bytes of a pickle, and of torch's archive around one."""
 _VERIFY = "If it was downloaded, fetch it again: upscaled models pull, then upscaled models verify."
 _SUPPORTED = (
     "Use a super-resolution model that spandrel knows (ESRGAN, Real-ESRGAN, Compact, SPAN, "
@@ -80,7 +82,7 @@ def _state_of(path: Path) -> Mapping[str, Any]:
             f"cannot read the model file {path}: {error.strerror}",
             hint="Check that it is a file and that the daemon's user may read it.",
         ) from None
-    state = _read_safetensors(path) if _is_safetensors(head) else _read_checkpoint(path)
+    state = _read_safetensors(path) if _is_safetensors(head) else _read_checkpoint(path, head)
     if not isinstance(state, Mapping):
         raise ModelUnsupported(
             f"{path.name} holds a {type(state).__name__}, no table of weights", hint=_SUPPORTED
@@ -103,7 +105,7 @@ def _read_safetensors(path: Path) -> Mapping[str, Any]:
         raise ModelCorrupt(f"{path.name} is damaged: {error}", hint=_VERIFY) from None
 
 
-def _read_checkpoint(path: Path) -> Any:
+def _read_checkpoint(path: Path, head: bytes) -> Any:
     """`weights_only` is torch's restricted unpickler: tensors and plain containers only."""
     try:
         with warnings.catch_warnings():
@@ -111,7 +113,9 @@ def _read_checkpoint(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         reason = str(error)
-        if "Unsupported" in reason or "not an allowed global" in reason or "GLOBAL" in reason:
+        # A text is no pickle: its first letter is an instruction that does not exist.
+        is_odd_pickle = head.startswith(_PICKLES) and "Unsupported operand" in reason
+        if is_odd_pickle or "unsupported global" in reason.lower():
             raise ModelCorrupt(
                 f"{path.name} is refused: it is a pickle that asks for code to be run",
                 hint="Get the model as .safetensors, or from its author's own page.",

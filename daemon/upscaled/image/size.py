@@ -22,12 +22,19 @@ class SizePlan:
 
 
 def plan_size(
-    width_px: int, height_px: int, *, model_scale: int, scale: float | None, fit: Fit | None
+    width_px: int,
+    height_px: int,
+    *,
+    model_scale: int,
+    scale: float | None,
+    fit: Fit | None,
+    model: str = "the model",
 ) -> SizePlan:
     """For one picture; `scale` or `fit` or neither, as `Recipe` has them.
 
     A scale takes the model once at least (1 is how one cleans a picture); a size takes it as
     often as it takes to reach it, which is not at all for a picture that is larger already.
+    `model`: what it is called in an error.
 
     Raises:
         ModelUnsupported: the model makes nothing larger, however often it is repeated.
@@ -45,7 +52,7 @@ def plan_size(
     while width_px * model_scale**passes < target[0] or height_px * model_scale**passes < target[1]:
         if model_scale == 1:
             raise ModelUnsupported(
-                "the model gives 1x: repeated, it makes nothing larger",
+                f"{model} gives 1x: repeated, it makes nothing larger",
                 hint="leave `scale` and sizes out, or choose another model",
             )
         passes += 1

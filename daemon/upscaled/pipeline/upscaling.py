@@ -10,6 +10,7 @@ from upscaled.image.size import SizePlan, plan_size
 from upscaled.job import Recipe
 from upscaled.pipeline.enlarge import enlarge
 from upscaled.pipeline.stage import Progress, Upscaler
+from upscaled.plain import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Upscaling:
             model_scale=self.upscaler.scale,
             scale=self.recipe.scale,
             fit=self.recipe.fit,
+            model=printable(self.recipe.model),
         )
 
     def __call__(

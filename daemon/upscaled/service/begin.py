@@ -23,6 +23,7 @@ def make_begin(
     return Begin(
         device=device,
         precision=settings.precision,
+        compile_networks=settings.compile_networks,
         memory_bytes=_memory_limit_bytes(settings),
         models_dir=str(dirs.models),
         mark=mark,
@@ -39,4 +40,4 @@ def _memory_limit_bytes(settings: Settings) -> int | None:
 
 
 def _access(access: ModelAccess) -> Access:
-    return Access(token=access.token, cache_folder=access.cache_folder)
+    return Access(token=access.token, cache_folder=access.cache_folder, scale=access.scale)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import upscaled
 from upscaled.plain import printable
+from upscaled.service.report import UNUSABLE
 from upscaled.watch.spec import InboxView
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def _worker(seat: "Seat") -> dict[str, Any]:
         "memory_bytes": state.beat and state.beat.memory_bytes,
         "free_bytes": state.beat and state.beat.free_bytes,
         "tile_px": state.beat and state.beat.tile_px,
+        "compilation": state.beat and state.beat.compilation,
         "resident": state.resident and asdict(state.resident),
         "fetching": state.fetching and asdict(state.fetching),
     }
@@ -96,7 +98,7 @@ def _problems(supervisor: "Supervisor", views: list[InboxView]) -> Iterator[dict
         yield _problem(f"everything waits: {trouble.message}", trouble.hint)
     for seat in supervisor.dispatcher.seats:
         for model, unusable in seat.state.unusable.items():
-            yield _problem(f"model {model} cannot be used: {unusable.reason}", unusable.hint)
+            yield _problem(f"model {model}{UNUSABLE}{unusable.reason}", unusable.hint)
         if seat.restart_in_s is not None and seat.last_death is not None:
             yield _problem(
                 f"the worker {seat.last_death}; it is started again",

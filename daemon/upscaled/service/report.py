@@ -8,6 +8,8 @@ from upscaled.store.views import JobView, Overview, PauseView, RuleCounts
 from upscaled.text import printable
 
 SCHEMA_VERSION = 1
+UNUSABLE = " cannot be used: "
+"""Between a model and what is wrong with it."""
 """Of the JSON; raised only if a key ever had to go or to change its meaning."""
 
 _LIVE_KEYS = ("stage", "done", "total", "seconds", "rate_mp_s", "eta_s")
@@ -40,7 +42,7 @@ def build_report(
         "problems": [
             *trouble,
             *_of_another_version(live),
-            *(live or {}).get("problems", []),
+            *_once((live or {}).get("problems", []), overview),
             *map(_paused, _by_itself(overview)),
         ],
         "notices": (live or {}).get("notices", []),
@@ -101,6 +103,17 @@ def _state(
     if pause is None:
         return "active"
     return "paused" if pause.cause == "user" else "waiting"
+
+
+def _once(problems: list[dict[str, str | None]], overview: Overview) -> list[dict[str, str | None]]:
+    """Without those of models for which rules wait: these say the same, and what to do."""
+    reasons = [printable(pause.reason) for pause in _by_itself(overview)]
+    found = []
+    for problem in problems:
+        _, unusable, why = str(problem["what"]).partition(UNUSABLE)
+        if not (unusable and any(reason.startswith(why) for reason in reasons)):
+            found.append(problem)
+    return found
 
 
 def _by_itself(overview: Overview) -> list[PauseView]:

@@ -218,7 +218,7 @@ class Seat:
             case Resident():
                 self._settle_model(message)
             case Fetching():
-                if self.state.fetching is None or self.state.fetching.model != message.model:
+                if self._is_news(message):
                     _log.info("model %s is fetched, once; %s", message.model, terms(message.model))
                 self.state.fetching = message
                 self._used_at = self._clock.monotonic()
@@ -231,6 +231,11 @@ class Seat:
             case _:
                 pass
         self._heard_at = self._clock.monotonic()
+
+    def _is_news(self, told: Fetching) -> bool:
+        """A file of the user's own is only read."""
+        before = self.state.fetching
+        return not told.model.startswith("/") and (before is None or before.model != told.model)
 
     def _progress(self, told: Progressed) -> None:
         if (flight := self.flights.get(told.job_id)) is not None:

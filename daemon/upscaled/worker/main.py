@@ -114,4 +114,4 @@ def _beat(send: Callable[[FromWorker], None], residents: Residents) -> None:
     pause = threading.Event()
     while not pause.wait(_BEAT_S):
         used, free = residents.memory_bytes or (own.memory_info().rss, None)
-        send(Beat(used, residents.tile_px, free))
+        send(Beat(used, residents.tile_px, free, residents.compilation))

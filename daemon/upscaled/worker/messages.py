@@ -24,10 +24,12 @@ MAX_LINE_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How a model of the hub may be fetched."""
+    """How a model may be fetched, and what is said of it."""
 
     token: str | None = field(default=None, repr=False)
     cache_folder: Path | None = None
+    scale: int | None = None
+    """What the file is said to give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class Begin:
     learned: dict[str, str]
     access: dict[str, Access]
     """By `Recipe.model`, only for models with something to say."""
+    compile_networks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +193,8 @@ class Beat:
     tile_px: int | None = None
     free_bytes: int | None = None
     """What it could still take."""
+    compilation: str | None = None
+    """What became of `Begin.compile_networks`; None: it was not asked for."""
 
 
 ToWorker = Begin | Warm | Run | Ruling | Verdict | Committed | Stop

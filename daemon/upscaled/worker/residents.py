@@ -38,6 +38,11 @@ class Residents:
         return self._last.tile_px if self._last else None
 
     @property
+    def compilation(self) -> str | None:
+        """The same, of what torch compiled of it."""
+        return self._last.compilation if self._last else None
+
+    @property
     def memory_bytes(self) -> tuple[int, int] | None:
         """Used and free on the device, once it is in use; asked by another thread."""
         upscaler = self._last
@@ -103,6 +108,8 @@ class Residents:
             precision=precision,
             memory_bytes=self._begin.memory_bytes,
             tile_px=recipe.tile_px,
+            expected_scale=self._begin.access.get(recipe.model, Access()).scale,
+            compile_network=self._begin.compile_networks,
             learned=self._learned,
         )
         self._report(

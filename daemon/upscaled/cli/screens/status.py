@@ -115,6 +115,8 @@ def _worker(worker: dict[str, Any], width: int) -> Line:
     after = "" if resident["exactness"] == "exact" else f" · {resident['exactness']} tiles"
     if worker.get("tile_px"):
         after += f" · tile {worker['tile_px']} px"
+    if worker.get("compilation"):
+        after += f" · {worker['compilation']}"
     if worker.get("memory_bytes"):
         after += f" · {size(worker['memory_bytes'])} used"
     if worker.get("free_bytes") is not None:
