@@ -168,6 +168,18 @@ class Recipe:
             return (self.model,)
         return tuple(dict.fromkeys(stage.model for stage in self.stages if stage.model))
 
+    @property
+    def networks(self) -> tuple["Recipe", ...]:
+        """The same, each with all that makes it another network in memory."""
+        if not self.stages:
+            return (Recipe(self.model, tile_px=self.tile_px, precision=self.precision),)
+        loaded = (
+            Recipe(stage.model, tile_px=stage.tile_px, precision=stage.precision)
+            for stage in self.stages
+            if stage.model
+        )
+        return tuple(dict.fromkeys(loaded))
+
     def digest(self) -> str:
         """Hex SHA-256 of what changes pixels; equal recipes give equal outputs."""
         parts = asdict(self)

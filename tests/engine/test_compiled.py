@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tqdm import tqdm
 
 from upscaled.engine import compiled
 from upscaled.engine.upscaler import TorchUpscaler, open_upscaler
@@ -154,12 +155,15 @@ def test_a_network_without_a_plan_is_not_compiled_and_says_so(
 def test_the_real_compiler_gives_the_same_picture(
     kind: str,
     precision: str,
+    *,
     network_file: Maker,
     picture: Callable[..., Pixels],
     upscale: Upscale,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     given: dict[str, Any] = {"device": "cpu", "precision": precision, "tile_px": 96}
     pixels = picture(192, 288)
+    monkeypatch.setattr(tqdm, "monitor_interval", 0)  # else it leaves a thread behind
     resident = open_upscaler(network_file(kind), compile_network=True, **given)
     for _ in range(3):
         result = upscale(resident, pixels)

@@ -150,7 +150,7 @@ def test_a_third_of_the_memory_that_the_default_takes_gives_the_same_bits(
 ) -> None:
     """Of the whole process, as `memory:` counts it; and of the engine's own share of it."""
     file = x4plus_file if kind == "x4plus" else network_file(kind)
-    pixels = picture(110, 170)
+    pixels = picture(50, 90) if kind == "x4plus" else picture(110, 170)
     default = opened(file)
     expected = upscale(default, pixels)
     budget_bytes = bench.peak_mb() * 2**20 // 3
@@ -290,6 +290,15 @@ def test_progress_grows_to_its_end_and_comes_from_the_calling_thread(
     assert len({total for _, total in seen}) == 1
     assert len(seen) > 10
     assert threads == {threading.get_ident()}
+
+
+def test_a_picture_that_may_only_be_read_is_read(
+    network_file: Maker, picture: Callable[..., Pixels], upscale: Upscale
+) -> None:
+    pixels = picture(20, 30)
+    expected = upscale(opened(network_file("compact")), pixels)
+    pixels.flags.writeable = False
+    assert np.array_equal(upscale(opened(network_file("compact")), pixels), expected)
 
 
 def test_16_bit_pictures_keep_their_depth(

@@ -9,7 +9,7 @@ from upscaled.config.settings import Settings
 from upscaled.dirs import find_dirs
 from upscaled.engine.bench import photo, run
 from upscaled.engine.run import BlockRun
-from upscaled.job import Recipe
+from upscaled.job import Recipe, StageRecipe
 from upscaled.service.begin import make_begin
 from upscaled.store.jobs import Store
 from upscaled.worker.messages import Begin, FromWorker, Learned, Resident
@@ -42,6 +42,18 @@ def test_a_model_is_loaded_once_whatever_is_made_of_its_results(
     upscalers = [loaded.get(recipe) for recipe in recipes for _ in range(7)]
     assert all(upscaler is upscalers[0] for upscaler in upscalers)
     assert [type(each) for each in said].count(Resident) == 1
+
+
+def test_what_is_warmed_is_what_the_jobs_take(tmp_path: Path, animevideo_file: Path) -> None:
+    name = str(animevideo_file)
+    alone = Recipe(name, scale=2, tile_px=64, precision="fp32", format="webp")
+    stages = (StageRecipe("image-upscale", "up", model=name), StageRecipe("image-sharpen", "s"))
+    said: list[FromWorker] = []
+    loaded = residents(tmp_path, said.append)
+    warmed = [loaded.get(net) for recipe in (alone, Recipe(name, stages=stages, result="s"))
+              for net in recipe.networks]  # fmt: skip
+    assert warmed == [loaded.get(alone), loaded.get(Recipe(name))]
+    assert [type(each) for each in said].count(Resident) == 2
 
 
 def test_a_ceiling_learned_from_lack_of_memory_survives_a_restart_of_everything(

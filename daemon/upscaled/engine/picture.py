@@ -29,6 +29,8 @@ class Source:
         """1 × channels × region, channels last, in fp32."""
         rows, columns = region.scaled(self._unshuffle).slices
         tile = np.ascontiguousarray(self._pixels[rows, columns])
+        if not tile.flags.writeable:  # torch has no tensors that are only read
+            tile = tile.copy()
         host = torch.from_numpy(tile.view(np.int16) if tile.dtype == np.uint16 else tile)
         if self._device.is_cuda:
             host = host.pin_memory()

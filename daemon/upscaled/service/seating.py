@@ -52,8 +52,8 @@ class Seating:
             learned=supervisor.store.learned(),
         )
         worker = self._start(begin, self._deliver)
-        for model in dict.fromkeys(name for r in supervisor.active for name in r.recipe.models):
-            worker.send(Warm(model))
+        for net in dict.fromkeys(net for r in supervisor.active for net in r.recipe.networks):
+            worker.send(Warm(net.model, net.tile_px, net.precision))
         return worker
 
     def _told(self, settings: Settings, device: str) -> object:

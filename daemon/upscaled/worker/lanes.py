@@ -210,7 +210,7 @@ class Lanes:
 
     def _warm(self, wish: Warm) -> None:
         try:
-            self._residents.get(Recipe(wish.model))
+            self._residents.get(Recipe(wish.model, tile_px=wish.tile_px, precision=wish.precision))
         except DeviceLost as error:
             self._give_up(error)
         except UpscaledError as error:

@@ -53,6 +53,9 @@ class Warm:
     """Fetch and load this model now, so that the first image does not wait for it."""
 
     model: str
+    tile_px: int | None = None
+    precision: str = "auto"
+    """As the recipe has them: with others it would be loaded a second time."""
 
 
 @dataclass(frozen=True, slots=True)
