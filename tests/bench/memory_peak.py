@@ -2,8 +2,8 @@
 
     PYTHONPATH=tests python tests/bench/memory_peak.py [--model NAME] [--size WIDTHxHEIGHT …]
 
-`peak` is the child's resident size at its most (ru_maxrss); `imports` what it was before the model
-was loaded, of which nearly all is torch itself.
+`peak` is the child's resident size at its most (VmHWM; ru_maxrss would be the parent's, if that is
+larger); `imports` what it was before the model was loaded, of which nearly all is torch itself.
 """
 
 import argparse

@@ -241,4 +241,11 @@ def photo(size_px: int) -> Pixels:
 
 
 def peak_mb() -> int:
+    """The most that this process has held, in units of 2^20 bytes."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) // 1024
+    except (OSError, StopIteration):
+        pass
+    # Where there is no /proc. On Linux it may be the peak of the parent, which exec hands on.
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
