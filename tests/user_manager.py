@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 TOOL = Path(__file__).parent / "tools" / "with-user-manager"
+HOME_OF_PERSON = Path("/run/home")
 UNAVAILABLE = 75
 
 
@@ -23,11 +24,16 @@ def environment() -> dict[str, str]:
 class UserManager:
     """A shell beside it, which runs one script after the other."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, is_home: bool = False) -> None:
+        """`is_home`: all is done by another person than this one, whose home is `folder`."""
         self._folder = folder
+        self._called = HOME_OF_PERSON if is_home else folder
+        environ = environment()
+        if is_home:
+            environ = {name: word for name, word in environ.items() if name[:4] != "XDG_"}
         self._shell = subprocess.Popen(
-            [TOOL, "sh"],
-            env=environment(),
+            [TOOL, *(["--person", folder] if is_home else []), "sh"],
+            env=environ,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -47,9 +53,10 @@ class UserManager:
         assert self._shell.stderr
         file, out, err = (self._folder / f"script.{end}" for end in ("sh", "out", "err"))
         file.write_text(script, encoding="utf-8")
+        called, told, wrong = (self._called / each.name for each in (file, out, err))
         # Where it never started it says why.
         with contextlib.suppress(BrokenPipeError):
-            self._shell.stdin.write(f"sh '{file}' >'{out}' 2>'{err}' </dev/null; echo $?\n")
+            self._shell.stdin.write(f"sh '{called}' >'{told}' 2>'{wrong}' </dev/null; echo $?\n")
         if not select.select([self._shell.stdout], [], [], timeout_s)[0]:
             pytest.fail(f"not within {timeout_s:g} s: {script}\n{err.read_text()}")
         code = self._shell.stdout.readline().strip()

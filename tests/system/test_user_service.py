@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from fixtures_daemon import LARGE_PX, SETTLE_S, crop, is_upscaled
 from upscaled.dirs import find_dirs
 from upscaled.log import Event
 from upscaled.store.views import open_views
-from user_manager import UserManager
+from user_manager import HOME_OF_PERSON, UserManager
 
 
 def has_extra() -> bool:
@@ -159,10 +160,10 @@ def test_what_is_done_to_it_does_not_end_it(manager: UserManager, home: Path, co
 def _check_journal(manager: UserManager, bad: Path) -> None:
     """With the `systemd` extra each line has fields; without it at least its level.
 
-    Not with `--user`, as people type it: that reads `user-UID.journal`, which journald makes for
-    persons only, on disk only (journald.conf(5), SplitMode=). The tests' manager is root in its
-    namespace, and its journal in memory. The fields and the matching are the same.
+    Not with `--user`: journald keeps no journal of its own for root, as whom this test runs.
+    `upscaled logs` finds it nevertheless.
     """
+    assert f"failed: {bad}" in manager.check("upscaled logs")
     if not has_extra():
         failed = manager.check("journalctl --no-pager -o json -p err -t upscaled")
         assert f"failed: {bad}" in failed
@@ -170,6 +171,38 @@ def _check_journal(manager: UserManager, bad: Path) -> None:
     asked = f"UPSCALED_RULE=photos UPSCALED_FILE={bad} MESSAGE_ID={Event.JOB_FAILED}"
     found = manager.check(f"journalctl --no-pager -o json {asked}").splitlines()
     assert [json.loads(line)["PRIORITY"] for line in found] == ["3"]
+
+
+def test_a_person_finds_the_lines_in_the_own_journal(home: Path, animevideo_file: Path) -> None:
+    """As `journalctl --user` is typed: by somebody who is not root."""
+    kept = home / ".local" / "share" / "upscaled" / "models" / "catalogue"
+    kept.mkdir(parents=True)
+    shutil.copyfile(animevideo_file, kept / animevideo_file.name)
+    (home / "in").mkdir()
+    (home / "in" / "bad.png").write_bytes(b"no image")
+    (home / "mine.yml").write_text(
+        "components: {fast: {model: realesr-animevideov3}}\n"
+        "rules: {photos: {watch: ~/in, output: ~/out, component: fast, settle: 0s}}\n"
+    )
+    manager = UserManager(home, is_home=True)
+    try:
+        manager.check("upscaled service install --config ~/mine.yml", timeout_s=90)
+        bad = f"failed: {HOME_OF_PERSON}/in/bad.png"
+        mine = "journalctl --user --no-pager -o cat"
+        asked = "UPSCALED_RULE=photos" if has_extra() else "-u upscaled.service -p err"
+        manager.until(lambda: bad in manager.run(f"{mine} {asked}").stdout, "the failure is told")
+
+        assert "watching" in manager.check(f"{mine} -u upscaled.service")
+        assert bad in manager.check("upscaled logs --lines 50")
+        # It goes on until it is told to stop, and what is added comes.
+        followed = manager.run("upscaled scan; timeout 3 upscaled logs --follow --lines 50")
+        assert (followed.returncode, bad in followed.stdout) == (124, True), followed.stderr
+        rule = manager.run("upscaled logs --rule photos")
+        assert (bad in rule.stdout) == has_extra(), rule.stderr
+        manager.check("systemctl --user stop upscaled.service")
+        assert bad in manager.check("upscaled logs"), "also of one that has ended"
+    finally:
+        manager.stop()
 
 
 def _check_notifications(manager: UserManager) -> None:

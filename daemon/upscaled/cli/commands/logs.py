@@ -89,7 +89,9 @@ def _journal(*, follow: bool, lines: int, rule: str | None, job: int | None) -> 
             hint="pip install systemd-python, then: systemctl --user restart upscaled",
         )
     more = ["--follow"] if follow else []
-    _become("journalctl", "--user", "-u", UNIT_NAME, "-n", str(lines), *more, *fields)
+    # Not `--user -u`: that reads the person's own journal alone, which root does not have, nor
+    # anybody where the journal is kept in memory only (journald.conf(5), SplitMode=).
+    _become("journalctl", "-q", "--user-unit", UNIT_NAME, "-n", str(lines), *more, *fields)
 
 
 def _file(pid: int, *, follow: bool, lines: int) -> NoReturn:
