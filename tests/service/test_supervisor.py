@@ -6,6 +6,7 @@ import inspect
 import logging
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -25,16 +26,17 @@ from upscaled.control.protocol import Request
 from upscaled.dirs import find_dirs
 from upscaled.errors import ControlError, ExitCode, StoreUnavailable, UpscaledError
 from upscaled.job import Delivery, JobState, Recipe
-from upscaled.service import disposer, lock
+from upscaled.service import disposer, lock, seat
 from upscaled.service.executor import Deliver
 from upscaled.service.inboxes import real_inbox
 from upscaled.service.mailbox import Signalled
+from upscaled.service.notify import Notifier, SystemdNotifier
 from upscaled.service.seams import Seams
 from upscaled.service.supervisor import Supervisor
 from upscaled.store.jobs import Store
 from upscaled.store.views import open_views
 from upscaled.watch import inbox as watch_inbox
-from upscaled.worker.messages import Begin
+from upscaled.worker.messages import Begin, Resident
 
 LIMIT_S = 30.0
 
@@ -61,7 +63,8 @@ class House:
         )
         self.settings = Settings((rule,))
         self.dirs = find_dirs()
-        self.notifier = ListNotifier(watchdog_interval_s=0.1)
+        self.ears = ListNotifier(watchdog_interval_s=0.1)
+        self.notifier: Notifier = self.ears
         self.workers: list[FakeExecutor] = []
         self.make_worker: Callable[[Begin, Deliver], FakeExecutor] = FakeExecutor
         self.failed: BaseException | None = None
@@ -96,7 +99,7 @@ class House:
     @property
     def told(self) -> list[str]:
         """What systemd was told."""
-        return [word for message in list(self.notifier.sent) for word in message]
+        return [word for message in list(self.ears.sent) for word in message]
 
     def drop(self, name: str) -> Path:
         # Whole when it gets its name: nothing waits here for files to settle.
@@ -163,6 +166,64 @@ def test_a_reload_gives_the_workers_what_has_changed_for_them(house: House) -> N
     begun = [(worker.begin.device, worker.begin.precision) for worker in house.workers]
     assert begun[:2] == [("auto", "auto"), ("auto", "fp32")]
     assert sorted(begun[2:]) == [("cuda:0", "fp32"), ("cuda:1", "fp32")]
+
+
+class Manager:
+    """What systemd hears: the datagrams themselves."""
+
+    def __init__(self, ours: socket.socket) -> None:
+        self._ours = ours
+        self.heard: list[list[str]] = []
+
+    def hear(self) -> list[str]:
+        """The first word of each message until now."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                words = self._ours.recv(4096, socket.MSG_DONTWAIT).decode().splitlines()
+                self.heard.append(words)
+        return [words[0] for words in self.heard]
+
+
+def test_systemd_hears_each_step_and_no_watchdog_while_a_worker_hangs(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    address = os.path.join(os.environ["XDG_RUNTIME_DIR"], "notify")  # noqa: PTH118 (as in $NOTIFY_SOCKET)
+    house.notifier = SystemdNotifier(address, watchdog_interval_s=0.01)
+    house.make_worker = Undying
+
+    def scenario() -> None:
+        house.wait(house.is_up, "it runs")
+        house.wait(lambda: house.workers, "a worker")
+        assert "READY=1" not in manager.hear(), "the model is not loaded"
+        house.workers[0].say(Resident("m", "ESRGAN", 4, "cpu", "fp32", "exact", 0.1))
+        house.wait(lambda: "READY=1" in manager.hear(), "it is ready")
+        house.wait(lambda: "WATCHDOG=1" in manager.hear(), "all make progress")
+        ask(house.dirs.socket, Request("reload"))
+        house.wait(lambda: manager.hear().count("READY=1") == 2, "the reload is over")
+
+        monkeypatch.setattr(seat, "FROZEN_S", 0.3)
+        monkeypatch.setattr(seat, "_DEATH_S", 0.1)
+        house.wait(lambda: "cannot be killed" in caplog.text, "the worker hangs")
+        before = len(manager.hear())
+        for _ in range(5):
+            house.status()
+        assert "WATCHDOG=1" not in manager.hear()[before:]
+        monkeypatch.undo()
+        house.workers[0].die("killed by SIGKILL", -9)
+        house.wait(lambda: "WATCHDOG=1" in manager.hear()[before:], "another one works")
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ours:
+        ours.bind(address)
+        manager = Manager(ours)
+        assert house.play(scenario) == ExitCode.OK
+        told = manager.hear()
+
+    assert told.index("EXTEND_TIMEOUT_USEC=120000000") < told.index("READY=1")
+    (reloading,) = [words for words in manager.heard if words[0] == "RELOADING=1"]
+    name, _, number = reloading[1].partition("=")
+    assert name == "MONOTONIC_USEC"
+    assert 0 < int(number) <= time.monotonic() * 1e6
+    assert "STOPPING=1" in told[told.index("RELOADING=1") :]
 
 
 # The state folder at the start
