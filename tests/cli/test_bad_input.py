@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 import pytest
 
-from upscaled.cli.group import COMMANDS
+from upscaled.cli.manpage import commands
 from upscaled.control.address import short_address
 from upscaled.errors import ExitCode
 from upscaled.store.jobs import Store
@@ -56,13 +57,15 @@ CALLS = {
     "models remove": ("models", "remove", "none"),
     "service unit": ("service", "unit"),
     "service status": ("service", "status"),
+    "service install": ("service", "install"),
+    "service uninstall": ("service", "uninstall"),
     "logs": ("logs",),
     "bench": ("bench", "--model", "none"),
     "completion": ("completion", "bash"),
     "doctor": ("doctor", "--json"),
     "up": ("up", "--once", "--config", "broken.yml"),
 }
-WRITING = {"config init", "up"}
+WRITING = {"config init", "service install", "service uninstall", "up"}
 LONG = {"doctor", "bench", "run broken", "compare broken"}
 """They load torch or OpenCV: seconds."""
 
@@ -214,7 +217,13 @@ def _complaints(pairs: Iterable[tuple[str, str]], folder: Path) -> dict[tuple[st
 
 
 def test_every_command_is_among_those_that_are_tried() -> None:
-    assert {words[0] for words in CALLS.values()} == set(COMMANDS)
+    leaves = {
+        tuple(context.command_path.split()[1:])
+        for context, command in commands()
+        if not isinstance(command, click.Group)
+    }
+    tried = {words[:length] for words in CALLS.values() for length in (1, 2)}
+    assert leaves - tried == set()
 
 
 def test_bad_surroundings_are_told_in_a_line(tmp_path: Path) -> None:

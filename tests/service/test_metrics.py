@@ -63,6 +63,15 @@ def test_the_figures_are_those_of_the_daemon() -> None:
         assert expected in lines
 
 
+def test_a_worker_that_retires_beside_the_next_of_its_device_makes_no_second_series() -> None:
+    new = {"device": "cuda:0", "pid": None, "memory_bytes": 9}
+    live = LIVE | {"workers": [*LIVE["workers"], new]}
+    lines = render(live, OVERVIEW, Tally().ended(), 1.0).splitlines()
+    series = [line.rpartition(" ")[0] for line in lines if not line.startswith("#")]
+    assert len(series) == len(set(series))
+    assert 'upscaled_worker_memory_bytes{device="cuda:0"} 9' in lines
+
+
 def test_the_documentation_names_each_figure() -> None:
     text = (ROOT / "docs" / "monitoring.md").read_text(encoding="utf-8")
     families = re.findall(r"# TYPE (\w+) (\w+)", page())

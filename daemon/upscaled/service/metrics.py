@@ -91,9 +91,10 @@ def _jobs(overview: Overview) -> Iterator[Row]:
 
 
 def _workers(live: dict[str, Any], key: str) -> Iterator[Row]:
-    for worker in live["workers"]:
+    # One that retires may still be there beside the next one of its device: a series stands once.
+    for device, worker in {worker["device"]: worker for worker in live["workers"]}.items():
         value = worker[key]
-        yield {"device": worker["device"]}, bool(value) if key == "pid" else value or 0
+        yield {"device": device}, bool(value) if key == "pid" else value or 0
 
 
 def _inboxes(live: dict[str, Any], key: str) -> Iterator[Row]:
