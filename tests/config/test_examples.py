@@ -50,7 +50,7 @@ def test_the_committed_schema_is_the_generated_one() -> None:
 
 def test_the_schema_knows_every_key_and_explains_those_of_a_rule() -> None:
     made = schema()
-    assert set(made["properties"]) == set(Document.model_fields)
+    assert set(made["properties"]) == {*Document.model_fields, "workflow"}
     rule = made["$defs"]["Rule"]["properties"]
     assert rule["watch"]["description"] == "The inbox, or several."
     assert made["$defs"]["Rule"]["patternProperties"] == {"^x-": {}}

@@ -5,7 +5,14 @@ Components, workflows and jobs become mappings by name (collect.py); `output: FO
 """
 
 from upscaled.config.block import Sized
-from upscaled.config.collect import COMPONENTS, WORKFLOWS, collected, steps, workflows
+from upscaled.config.collect import (
+    COMPONENTS,
+    WORKFLOWS,
+    collected,
+    inline_components,
+    steps,
+    workflows,
+)
 from upscaled.config.findings import Findings
 from upscaled.config.model import FOREIGN_KEYS
 from upscaled.config.problems import Problem, did_you_mean
@@ -23,10 +30,15 @@ def canonical(tree: Mapping) -> tuple[Mapping, list[Problem]]:
     problems: list[Problem] = []
     kept = _without_extensions(tree)
     shaped = kept.without("components", "component", "workflows", "workflow")
-    if (named := collected(kept, COMPONENTS, problems)) is not None:
-        shaped = shaped.having("components", steps(named), named.mark)
+    components = collected(kept, COMPONENTS, problems)
     if (named := collected(kept, WORKFLOWS, problems)) is not None:
-        shaped = shaped.having("workflows", workflows(named, problems), named.mark)
+        flows, inline = inline_components(workflows(named, problems))
+        shaped = shaped.having("workflows", flows, named.mark)
+        if inline:
+            known = components.entries if components else {}
+            components = Mapping(named.mark, {**known, **inline})
+    if components is not None:
+        shaped = shaped.having("components", steps(components), components.mark)
     for key in ("rules", "defaults"):
         if node := shaped.get(key):
             mark = shaped.entries[key].key

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from upscaled.config.findings import SINGLE, SINGLE_JOB, SINGLE_WORKFLOW
+from upscaled.config.findings import INLINE, SINGLE, SINGLE_JOB, SINGLE_WORKFLOW
 from upscaled.config.problems import Problem
 from upscaled.config.steps import ALIASES, STEPS
 from upscaled.config.tree import Entry, Mapping, Node, Scalar, Sequence
@@ -53,6 +53,35 @@ def workflows(named: Mapping, problems: list[Problem]) -> Mapping:
     return Mapping(named.mark, entries)
 
 
+def inline_components(named: Mapping) -> tuple[Mapping, dict[str, Entry]]:
+    """`named` workflows with names where a job holds a whole component, and these by name."""
+    found: dict[str, Entry] = {}
+
+    def lifted(node: Node, at: str) -> Node:
+        if not isinstance(node, Mapping):
+            return node
+        entry = node.entries.get("component")
+        if entry is not None and isinstance(entry.value, Mapping):
+            name = f"{at}.component"
+            found[name] = Entry(entry.key, entry.value.without("id"))
+            node = node.having("component", Scalar(entry.value.mark, name), entry.key)
+        if (each := node.entries.get("do")) is not None:
+            node = node.having("do", lifted(each.value, f"{at}.do"), each.key)
+        return node
+
+    entries = dict(named.entries)
+    for flow, entry in named.entries.items():
+        jobs = entry.value.get("jobs") if isinstance(entry.value, Mapping) else None
+        if isinstance(entry.value, Mapping) and isinstance(jobs, Mapping):
+            kept = {
+                job: Entry(step.key, lifted(step.value, f"{INLINE}{flow}.jobs.{job}"))
+                for job, step in jobs.entries.items()
+            }
+            shaped = entry.value.having("jobs", Mapping(jobs.mark, kept), jobs.mark)
+            entries[flow] = Entry(entry.key, shaped)
+    return Mapping(named.mark, entries), found
+
+
 def _with_jobs(node: Node, problems: list[Problem]) -> Node:
     if not isinstance(node, Mapping):
         return node
@@ -71,10 +100,12 @@ def _step(node: Node) -> Node:
     if not isinstance(node, Mapping):
         return node
     task = node.get("task")
-    if task is None and _word(node.get("type")) == "shell":
-        mark = node.entries["type"].key
-        task = Scalar(mark, "shell")
-        node = node.having("task", task, mark)
+    kind = _word(node.get("type"))
+    if task is None and (kind == "image-upscale" or ALIASES.get(kind or "", kind) in STEPS):
+        # The short form: `type: image-upscale` for `type: model` with that task.
+        written = node.entries["type"]
+        task = Scalar(written.value.mark, kind)
+        node = node.without("type").having("task", task, written.key)
     word = _word(task)
     if task is None or word is None or ALIASES.get(word, word) not in STEPS:
         return node

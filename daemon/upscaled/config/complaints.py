@@ -110,6 +110,8 @@ def _unknown_key(at: Location, findings: Findings) -> None:
     known = list(_keys_at(where, findings.tree))
     shown = f"in {dotted(where)}" if where else "at the top level"
     hint = did_you_mean(key, known) or _home(key, known)
+    if key == "services" and not where:  # else close enough to 'device'
+        hint = "this is a file for docker compose; upscaled config init writes one for upscaled"
     findings.error(
         at, f"unknown key '{key}' {shown}", hint or "keys of your own begin with x-", key=True
     )

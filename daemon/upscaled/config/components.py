@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from upscaled.config.component import Expand, Ingredients, ingredients, model_of
-from upscaled.config.findings import Findings
+from upscaled.config.findings import INLINE, Findings
 from upscaled.config.model import Foreign, Rule, Upscaler
 from upscaled.config.problems import did_you_mean
 from upscaled.config.settings import ModelAccess
@@ -153,14 +153,15 @@ class Components:
             )
             return wanted
         if not self.findings.knows(("components", wanted)):  # else it is faulty, and that is said
-            hint = did_you_mean(wanted, components)
-            known = f"there are: {', '.join(components)}" if components else "there are none"
+            named = [name for name in components if not name.startswith(INLINE)]
+            hint = did_you_mean(wanted, named)
+            known = f"there are: {', '.join(named)}" if named else "there are none"
             self.findings.error(at, f"unknown component '{wanted}'", hint or known)
         return None
 
     def only(self, at: Location, who: str) -> str | None:
         """The one that is meant where none is named; None for the default model."""
-        components = self.blocks
+        components = {k: block for k, block in self.blocks.items() if not k.startswith(INLINE)}
         upscalers = [key for key, block in components.items() if isinstance(block, Upscaler)]
         marked = [key for key in upscalers if getattr(components[key], "default", None)]
         candidates = marked or upscalers

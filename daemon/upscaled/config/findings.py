@@ -9,6 +9,8 @@ SINGLE = "__component__"
 """model-compose's name for a component without one."""
 SINGLE_WORKFLOW = "__workflow__"
 SINGLE_JOB = "__job__"
+INLINE = "workflows."
+"""How the name of a component begins that stands in a job itself: it is the place."""
 _SINGLES: dict[Location, Location] = {
     ("components", SINGLE): ("component",),
     ("workflows", SINGLE_WORKFLOW): ("workflow",),
@@ -19,6 +21,8 @@ def dotted(at: Location) -> str:
     """`rules.photos.output`, as people write it."""
     if alone := _SINGLES.get(at[:2]):
         at = (*alone, *at[2:])
+    if at[:1] == ("components",) and str(at[1:2][0] if at[1:] else "").startswith(INLINE):
+        at = at[1:]
     return ".".join(str(step) for step in at)
 
 

@@ -107,3 +107,19 @@ def _allow_other_forms(made: dict[str, Any]) -> None:
         "anyOf": [component, many, {"type": "null"}],
         "description": "The only component, as in model-compose.",
     }
+    for step in ("Job", "Each"):
+        written = blocks[step]["properties"]["component"]
+        written["anyOf"] = [*written["anyOf"], component]
+    _allow_lists(blocks["Workflow"]["properties"], blocks["Job"], ("jobs", "job"))
+    _allow_lists(properties, blocks["Workflow"], ("workflows", "workflow"))
+
+
+def _allow_lists(properties: dict[str, Any], block: dict[str, Any], keys: tuple[str, str]) -> None:
+    """By name, as a list with `id:`, or the only one under the singular."""
+    plural, singular = keys
+    block["properties"]["id"] = {"type": "string"}
+    one = {"$ref": f"#/$defs/{singular.capitalize()}"}
+    many = {"type": "array", "items": one}
+    named = {"type": "object", "additionalProperties": one}
+    properties[plural] = {**properties[plural], "anyOf": [named, many, {"type": "null"}]}
+    properties[singular] = {"anyOf": [one, many, {"type": "null"}], "description": "The only one."}
