@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from upscaled.image import readers
 from upscaled.image.metadata import Metadata
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -19,6 +20,7 @@ class Make:
     icc = SRGB
 
     def __init__(self) -> None:
+        readers.known()  # Pillow writes HEIF and JPEG XL from now on, too
         self.rng = np.random.default_rng(7)
 
     def pixels(self, height: int = 12, width: int = 20, channels: int = 3, bits: int = 8) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from upscaled.image import exif, ifd, jpeg, png
+from upscaled.image import exif, ifd, jpeg, metadata, png
 from upscaled.image.decode import decode
 from upscaled.image.encode import encode
 from upscaled.image.settings import Encoding
@@ -29,7 +29,6 @@ XMP = (
 )
 IPTC = b"\x1c\x02\x69\x00\x05Title" + b"\x1c\x02\x19\x00\x03key"
 FORMATS = ["jpeg", "png", "webp", "avif", "tiff", "heif", "jxl"]
-NO_XMP = {"jxl"}
 WITH_IPTC = {"jpeg", "tiff", "png"}
 REWRITTEN_BY_PILLOW = {"avif", "tiff"}
 WITH_DPI = {"jpeg", "tiff", "png"}
@@ -77,9 +76,11 @@ def full_exif() -> bytes:
 
 def source(make: Make, form: str) -> bytes:
     """A file with everything in it that its format can hold."""
-    options: dict[str, Any] = {"exif": b"Exif\0\0" + full_exif(), "icc_profile": make.icc}
-    if form not in NO_XMP:
-        options["xmp"] = XMP
+    options: dict[str, Any] = {
+        "exif": b"Exif\0\0" + full_exif(),
+        "icc_profile": make.icc,
+        "xmp": XMP,
+    }
     if form in WITH_DPI:
         options["dpi"] = (300, 300)
     if form == "jpeg":
@@ -134,7 +135,7 @@ def test_exiftool_sees_the_same_before_and_after(make: Make, tmp_path: Path, for
     assert second == first
     assert second["IFD0:Software"] == "Firmware 1.0"
     assert second["GPS:GPSLatitude"] == pytest.approx(52.520139, abs=1e-5)
-    assert ("XMP-xmp:Rating" in second) == (form not in NO_XMP)
+    assert "XMP-xmp:Rating" in second
     assert (second.get("IPTC:Headline") == "Title") == (form in WITH_IPTC)
     assert (THUMBNAIL in before) == (form not in REWRITTEN_BY_PILLOW)
     assert THUMBNAIL not in content
@@ -252,3 +253,12 @@ def test_an_orientation_that_only_xmp_tells_is_neither_applied_nor_reset(
     found = decode(make.file(pixels, "WEBP", lossless=True, exact=True, exif=exif, xmp=XMP))
     assert left in (found.metadata.xmp or b"")
     assert found.width_px == (13 if orientation == 1 else 9)
+
+
+def test_an_xmp_packet_that_is_compressed_in_a_jxl_is_told(make: Make) -> None:
+    content = make.file(make.pixels(), "JXL", xmp=XMP, use_container=True)
+    at = content.index(b"xml <")
+    compressed = content[: at - 4] + (12 + 8).to_bytes(4, "big") + b"brobxml \x0b\0\0\0\0\0\0\0"
+    found = metadata.read(compressed, {})
+    assert found.metadata.xmp is None
+    assert found.notes == ("its XMP packet is compressed by Brotli and was left out",)

@@ -56,10 +56,12 @@ def test_animations_pages_and_sizes_come_back_right(daemon: Daemon) -> None:
         frame.paste((200, 30, 30), (0, 0, 20, 12))
     film(daemon.inbox / "a.png", frames, duration=DURATIONS, loop=3)
     film(daemon.inbox / "b.gif", frames, duration=DURATIONS, loop=0)
+    film(daemon.inbox / "e.webp", frames, duration=DURATIONS, loop=2, lossless=True)
     film(daemon.folder / "sized" / "c.tif", [frames[0], crop(5, 5, (30, 60))], dpi=(300, 300))
     alone = [daemon.drop(f"{number}.png", frame) for number, frame in enumerate(frames)]
     spared = daemon.drop("d.png", frames[0].resize((60, 50)), daemon.folder / "kept")
-    sources = [daemon.inbox / "a.png", daemon.inbox / "b.gif", daemon.folder / "sized" / "c.tif"]
+    films = [daemon.inbox / name for name in ("a.png", "b.gif", "e.webp")]
+    sources = [*films, daemon.folder / "sized" / "c.tif"]
 
     daemon.wait_done(*sources, *alone)
 
@@ -67,6 +69,13 @@ def test_animations_pages_and_sizes_come_back_right(daemon: Daemon) -> None:
     with Image.open(daemon.outbox / "a_4x.png") as apng:
         assert (apng.n_frames, apng.info["loop"]) == (3, 3)
     for frame, single in zip(seen(daemon.outbox / "a_4x.png"), singles, strict=True):
+        assert np.array_equal(frame, single)
+
+    with Image.open(daemon.outbox / "e_4x.webp") as webp:
+        assert (webp.n_frames, webp.info["loop"]) == (3, 2)
+        found = [(webp.seek(n), webp.load(), webp.info["duration"])[2] for n in range(3)]
+        assert found == DURATIONS
+    for frame, single in zip(seen(daemon.outbox / "e_4x.webp"), singles, strict=True):
         assert np.array_equal(frame, single)
 
     gif = daemon.outbox / "b_4x.gif"

@@ -47,7 +47,11 @@ def bled(colour: Samples, alpha: Samples) -> Samples:
 def enlarged(alpha: Samples, width_px: int, height_px: int) -> Samples:
     """The same shape, larger; what is the same everywhere stays so.
 
-    Bicubic with a = -0.5, which keeps a straight slope straight: edges neither ring nor widen.
+    Bicubic with a = -0.5: edges neither widen nor ring much. RMS error and overshoot, in levels,
+    of a disc drawn at 48 px against one drawn at 192 px, with a hard edge: bicubic 14.8 and 17.2,
+    Lanczos 14.0 and 25.2, bilinear 16.5 and 0; with an edge of 4 px: 1.4 and 2.6, 1.2 and 2.6,
+    2.3 and 0.
+    Alpha is a share and no light: no curve is taken off it.
     """
     first = alpha.flat[0]
     if bool((alpha == first).all()):

@@ -53,7 +53,7 @@ FORMATS = {
         lossless=True,
         words=frozenset({"xmp"}),
     ),
-    "jxl": Format("JXL", "jxl", quality=95, lossless=True),
+    "jxl": Format("JXL", "jxl", quality=95, lossless=True, words=frozenset({"xmp"})),
 }
 STREAMED = FORMATS | {"gif": Format("GIF", "gif", most_px=65_535)}
 """With what is written for animations only."""

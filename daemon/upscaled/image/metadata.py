@@ -1,14 +1,16 @@
 """What travels with the pixels: read from a file's bytes and from what Pillow found in them."""
 
 import re
+import struct
 from dataclasses import dataclass, field
 from typing import Any
 
 from upscaled.image import exif, ifd, png
 
 Notes = tuple[str, ...]
-_BOXES = b"ftyp"
-"""HEIF and AVIF, whose orientation is a property of theirs."""
+_BOXES = (b"ftyp", b"JXL ")
+"""HEIF, AVIF and JPEG XL, whose orientation is a property of theirs."""
+_JXL_BOXES = b"\0\0\0\x0cJXL \r\n\x87\n"
 _TIFF_MARKS = (b"II", b"MM")
 _IPTC_RESOURCE = 0x0404
 _BROKEN_EXIF = "its EXIF block is broken and was left out"
@@ -50,12 +52,13 @@ def read(content: bytes, info: dict[Any, Any]) -> Found:
         turn = 1 if block is None else exif.orientation_of(block)
     except ValueError:
         made, turn, notes = None, 1, (_BROKEN_EXIF,)
+    packet = info.get("xmp") or info.get("XML:com.adobe.xmp")
+    if content.startswith(_JXL_BOXES):
+        packet, more = _xmp_of_jxl(content)
+        notes += more
     found = Metadata(
         exif=made,
-        xmp=_xmp(
-            info.get("xmp") or info.get("XML:com.adobe.xmp"),
-            is_turned=turn != 1 or content[4:8] == _BOXES,
-        ),
+        xmp=_xmp(packet, is_turned=turn != 1 or content[4:8] in _BOXES),
         iptc=_iptc(info),
         comment=_comment(info),
         texts=png.texts(content),
@@ -109,6 +112,23 @@ def _xmp(packet: Any, *, is_turned: bool) -> bytes | None:
     if not isinstance(packet, bytes):
         return None
     return _XMP_ORIENTATION.sub(rb"\g<1>1", packet) if is_turned else packet
+
+
+def _xmp_of_jxl(content: bytes) -> tuple[bytes | None, Notes]:
+    """ISO/IEC 18181-2, section 9: boxes in a row, which the plugin does not hand on."""
+    at = 0
+    while at + 16 <= len(content):
+        size, kind = struct.unpack_from(">I4s", content, at)
+        head = 8
+        if size == 1:
+            (size,), head = struct.unpack_from(">Q", content, at + 8), 16
+        end = at + size if size else len(content)
+        if kind == b"xml ":
+            return content[at + head : end], ()
+        if kind == b"brob" and content[at + head : at + head + 4] == b"xml ":
+            return None, ("its XMP packet is compressed by Brotli and was left out",)
+        at = max(end, at + head)
+    return None, ()
 
 
 def _iptc(info: dict[Any, Any]) -> bytes | None:
