@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from upscaled.image import png
+from upscaled.image import cicp, png
 from upscaled.image.decode import decode
 from upscaled.image.encode import encode
 from upscaled.image.metadata import Metadata
@@ -58,5 +58,7 @@ def test_an_avif_of_display_p3_by_number_is_one_as_png(make: Make) -> None:
     assert decode(content).colour_space == ()
     at = content.index(b"colrnclx") + 8
     wide = content[:at] + b"\0\x0c\0\x0d" + content[at + 4 :]
+    with_gain_map = wide.replace(b"mif1", b"tmap", 1)
+    assert cicp.chunks_of(wide, {}) != cicp.chunks_of(with_gain_map, {}) == ()
     made = encode(decode(wide), "png")[0]
     assert (b"cICP", bytes([12, 13, 0, 1])) in list(png.chunks(made))

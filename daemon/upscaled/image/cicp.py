@@ -10,6 +10,7 @@ from upscaled.image import png
 
 _BOX = b"colrnclx"
 _HEAD_BYTES = 65_536
+_BT_709, _UNSPECIFIED = 1, 2
 _PRIMARIES = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
 _CURVES = {8: "linear", 16: "PQ (HDR)", 18: "HLG (HDR)"}
 
@@ -20,16 +21,33 @@ def chunks_of(content: bytes, info: dict[Any, Any]) -> tuple[png.Chunk, ...]:
         return png.colour_space(content)
     nclx = info.get("nclx_profile")
     if isinstance(nclx, dict):
-        found = nclx.get("color_primaries", 2), nclx.get("transfer_characteristics", 2)
-    elif content[4:8] == b"ftyp" and (at := content.find(_BOX, 0, _HEAD_BYTES)) >= 0:
-        found = struct.unpack_from(">HH", content.ljust(at + 12, b"\0"), at + len(_BOX))
+        found = (
+            nclx.get("color_primaries", _UNSPECIFIED),
+            nclx.get("transfer_characteristics", _UNSPECIFIED),
+        )
     else:
-        return ()
+        found = _of_boxes(content)
     primaries, curve = (int(number) for number in found)
     if primaries not in _PRIMARIES and curve not in _CURVES:
         return ()
     # RGB over the full range, which is all that a PNG can hold.
+    primaries = _BT_709 if primaries == _UNSPECIFIED else primaries
     return ((b"cICP", bytes([primaries & 255, curve & 255, 0, 1])),)
+
+
+def _of_boxes(content: bytes) -> tuple[int, int]:
+    """Of an AVIF, where all that it says is the same.
+
+    A gain map, and what it makes of the image, have boxes of their own: then it is not known which
+    of them is the image's, and SDR must not be called HDR.
+    """
+    found = set()
+    head = content[:_HEAD_BYTES] if content[4:8] == b"ftyp" else b""
+    at = head.find(_BOX)
+    while 0 <= at <= len(head) - len(_BOX) - 4:
+        found.add(struct.unpack_from(">HH", head, at + len(_BOX)))
+        at = head.find(_BOX, at + len(_BOX))
+    return found.pop() if len(found) == 1 and b"tmap" not in head else (_UNSPECIFIED, _UNSPECIFIED)
 
 
 def name_of(chunks: tuple[png.Chunk, ...]) -> str:
