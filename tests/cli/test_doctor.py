@@ -56,7 +56,7 @@ def test_a_broken_configuration_is_one_finding_among_the_others(home: Path) -> N
     found = {one["topic"]: one for one in report["findings"]}
     assert result.return_value == 1
     assert found["configuration"]["level"] == "fail"
-    assert found["configuration"]["remedy"]
+    assert found["configuration"]["remedy"].endswith(f"upscaled config check --config {file}")
     assert {"sqlite", "state", "device"} <= set(found)
 
 

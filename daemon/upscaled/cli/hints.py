@@ -2,7 +2,8 @@
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 # Those that read it; the daemon's state, which others ask for, is the same for all of them.
 _READERS = re.compile(
@@ -14,7 +15,12 @@ _NAMES = ("-c", "--config")
 
 def with_config(hint: str, arguments: Sequence[str]) -> str:
     """`hint` with the `--config FILE` of `arguments` behind each command that reads one."""
-    words = "".join(f" --config {shlex.quote(file)}" for file in given_config(arguments))
+    return naming(hint, given_config(arguments))
+
+
+def naming(hint: str, files: Iterable[str | Path]) -> str:
+    """`hint` with `--config FILE` for each of `files` behind each command that reads one."""
+    words = "".join(f" --config {shlex.quote(str(file))}" for file in files)
     return _READERS.sub(lambda found: found[0] + words, hint) if words else hint
 
 

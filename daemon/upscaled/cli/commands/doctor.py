@@ -5,6 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import click
 import upscaled
 from upscaled.cli.checks import program
 from upscaled.cli.checks.finding import Finding, Level, exit_code, fail, ok
+from upscaled.cli.hints import naming
 from upscaled.cli.options import config_option, json_option, load_settings
 from upscaled.config.settings import DEFAULT_MODEL, Settings
 from upscaled.dirs import Dirs, find_dirs
@@ -38,7 +40,9 @@ def doctor_command(config: tuple[Path, ...], *, as_json: bool) -> int:
       upscaled doctor --json | jq '.findings[] | select(.level != "ok")'
     """
     found = []
-    for finding in examine(config):
+    for seen in examine(config):
+        remedy = seen.remedy and naming(seen.remedy, config)
+        finding = replace(seen, remedy=remedy)
         found.append(finding)
         if not as_json:
             _show(finding)
@@ -114,7 +118,8 @@ def _configuration(config: tuple[Path, ...], dirs: Dirs) -> tuple[Settings | Non
     enabled = [rule.name for rule in settings.rules if rule.enabled]
     if not enabled:
         return settings, fail(topic, f"{files}: no rule is enabled", "upscaled config init")
-    notices = f"; {len(settings.notices)} notes" if settings.notices else ""
+    count = len(settings.notices)
+    notices = f"; {count} {'note' if count == 1 else 'notes'}" if count else ""
     remedy = "upscaled config check" if settings.notices else None
     return settings, ok(topic, f"{files} (rules: {', '.join(enabled)}){notices}", remedy)
 
