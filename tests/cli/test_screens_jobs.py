@@ -165,3 +165,13 @@ def test_the_short_way_of_status_takes_what_click_takes() -> None:
 )
 def test_what_needs_no_parser(words: list[str], *, plain: bool) -> None:
     assert is_plain(words) == plain
+
+
+def test_stages_of_a_workflow_are_told_and_not_added_once_more() -> None:
+    stages = {"stage upscale": 30.0, "stage denoise": 11.0}
+    job = DONE._replace(timings={**DONE.timings, **stages})
+    said = " ".join(
+        "".join(text for text, _ in each) for each in job_lines(job_report(job, PAST), 200, NOW)
+    )
+    assert "42.94 s: decode" in said
+    assert "stage denoise 11.00 s" in said

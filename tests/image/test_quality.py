@@ -1,9 +1,14 @@
 """What the figures of a quality check say of cases whose answer is known."""
 
+from collections.abc import Callable
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
+from fixtures_daemon import PHOTO
 from upscaled.image.picture import Picture
 from upscaled.image.quality import measure, psnr, ssim
 
@@ -88,14 +93,59 @@ def test_deep_and_transparent_pictures_can_be_measured() -> None:
     assert measure(deep, Picture(hidden, alpha=alpha)).psnr_db == 100.0
 
 
-def test_figures_are_those_of_scikit_image() -> None:
+def same(source: Any) -> Any:
+    return source
+
+
+def soft(source: Any) -> Any:
+    return cv2.GaussianBlur(source, (0, 0), 1.2)
+
+
+def shifted(source: Any) -> Any:
+    return np.roll(source, 1, axis=1)
+
+
+def cast(source: Any) -> Any:
+    return np.clip(source + np.array([12, 0, -9]), 0, 255).astype(np.uint8)
+
+
+def noisy(source: Any) -> Any:
+    rng = np.random.default_rng(7)
+    return np.clip(source + rng.normal(0, 9, source.shape), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3])
+@pytest.mark.parametrize("change", [same, soft, shifted, cast, noisy])
+def test_figures_are_those_of_scikit_image(change: Callable[[Any], Any], scale: int) -> None:
+    metrics = pytest.importorskip("skimage.metrics", reason="scikit-image is not installed")
+    with Image.open(PHOTO) as photo:
+        source = np.asarray(photo.convert("RGB"))
+    result = change(source).repeat(scale, axis=0).repeat(scale, axis=1)
+    # Each square is the mean of its pixels: scikit-image gets what was repeated.
+    small = change(source)
+
+    figures = measure(Picture(source), Picture(result))
+
+    expected = metrics.structural_similarity(source, small, channel_axis=2, data_range=255)
+    assert figures.ssim == pytest.approx(expected, abs=1e-3)
+    if change is same:
+        assert figures.psnr_db == 100
+    else:
+        expected_db = metrics.peak_signal_noise_ratio(source, small, data_range=255)
+        assert figures.psnr_db == pytest.approx(expected_db, abs=1e-3)
+        assert figures.ssim < 0.999
+    means = np.abs(small.mean(axis=(0, 1)) - source.mean(axis=(0, 1)))
+    assert figures.colour_drift == pytest.approx(means.max(), abs=1e-3)
+
+
+@pytest.mark.parametrize("size", [(7, 9), (40, 33), (128, 77)])
+def test_any_size_has_the_figures_of_scikit_image(size: tuple[int, int]) -> None:
     metrics = pytest.importorskip("skimage.metrics", reason="scikit-image is not installed")
     rng = np.random.default_rng(6)
-    for size in ((7, 9), (40, 33), (128, 77)):
-        first = rng.random((*size, 3), dtype=np.float32)
-        second = np.clip(first + rng.normal(0, 0.1, first.shape), 0, 1).astype(np.float32)
-        expected = metrics.structural_similarity(first, second, channel_axis=2, data_range=1.0)
-        assert ssim(first, second) == pytest.approx(expected, abs=1e-3)
-        assert psnr(first, second) == pytest.approx(
-            metrics.peak_signal_noise_ratio(first, second, data_range=1.0), abs=1e-3
-        )
+    first = rng.random((*size, 3), dtype=np.float32)
+    second = np.clip(first + rng.normal(0, 0.1, first.shape), 0, 1).astype(np.float32)
+    expected = metrics.structural_similarity(first, second, channel_axis=2, data_range=1.0)
+    assert ssim(first, second) == pytest.approx(expected, abs=1e-3)
+    assert psnr(first, second) == pytest.approx(
+        metrics.peak_signal_noise_ratio(first, second, data_range=1.0), abs=1e-3
+    )

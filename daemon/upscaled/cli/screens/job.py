@@ -14,6 +14,7 @@ _STATES: dict[str, Span] = {
     "failed": ("✗", "red"),
     "cancelled": ("x", "dim"),
 }
+_STAGE = "stage "
 _PARTS = ("decode", "upscale", "encode", "publish")
 """In the order in which they come."""
 _LABEL = 10
@@ -77,14 +78,18 @@ def _timings(report: dict[str, Any]) -> str:
     told: dict[str, float] = {
         name.removesuffix("_s"): seconds for name, seconds in report["timings"].items()
     }
+    # Stages of a workflow are what upscaling is made of: they are told, and not added once more.
+    stages = [name for name in told if name.startswith(_STAGE)]
     names = [name for name in _PARTS if name in told]
-    names += [name for name in told if name not in _PARTS]
+    names += [name for name in told if name not in (*_PARTS, *stages)]
+    all_s = sum(told[name] for name in names)
+    names += stages
     parts = [f"{name} {_precisely(told[name])}" for name in names]
     upscale_s = told.get("upscale", 0)
     if upscale_s > 0 and report["width_px"] and report["height_px"]:
         pixels = report["width_px"] * report["height_px"]
         parts[names.index("upscale")] += f" ({rate(pixels / upscale_s / 1e6)})"
-    return f"{_precisely(sum(told.values()))}: {' · '.join(parts)}"
+    return f"{_precisely(all_s)}: {' · '.join(parts)}"
 
 
 def _precisely(seconds: float) -> str:
