@@ -107,7 +107,7 @@ class TestAConversation:
         assert got == ["0", "1", "2", "3", "4"]
 
     def test_a_refusal_comes_with_its_hint(self, path: Path) -> None:
-        with pytest.raises(ControlError) as caught:
+        with pytest.raises(UsageError) as caught:
             ask(path, Request("refuse"))
         assert (caught.value.message, caught.value.hint) == ("no such rule", "rules: photos")
 

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from upscaled.control.client import ask
@@ -62,15 +63,22 @@ def gather(dirs: Dirs, *, everything: bool = False) -> dict[str, Any]:
         silent = True
         trouble.append({"what": error.message, "hint": error.hint})
     overview = Overview()
-    if dirs.store.exists():
+    # A service does not have what a shell exports: its jobs are where it says, not where we would.
+    told = (live or {}).get("store")
+    store = Path(told) if isinstance(told, str) else dirs.store
+    if store != dirs.store:
+        what = f"the daemon keeps its jobs in {store.parent}, other commands look in {dirs.state}"
+        hint = "start both with the same $XDG_STATE_HOME: unset it here, or set it in the unit"
+        trouble.append({"what": what, "hint": hint})
+    if store.exists():
         try:
-            with open_views(dirs.store) as views:
+            with open_views(store) as views:
                 overview = views.overview(time.time(), most=_ALL if everything else _SOME)
         except StoreError as error:
             # Half made by a daemon that waits for room: it says so itself.
             if not (live or {}).get("opening"):
                 trouble.append({"what": error.message, "hint": error.hint})
     elif live is not None and not live.get("opening"):
-        what = f"the job database {dirs.store} was moved or deleted while the daemon runs"
+        what = f"the job database {store} was moved or deleted while the daemon runs"
         trouble.append({"what": what, "hint": "upscaled down; upscaled up"})
     return build_report(overview, live, trouble, silent=silent)

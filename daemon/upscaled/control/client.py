@@ -17,6 +17,7 @@ def ask(path: Path, request: protocol.Request, *, timeout_s: float = _TIMEOUT_S)
 
     Raises:
         DaemonNotRunning: nobody listens.
+        UsageError: it does not know the rule or job that was named.
         ControlError: it refused, or did not answer in time.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from upscaled.errors import ControlError
+from upscaled.errors import ControlError, UsageError
 
 VERSION = 1
 MAX_REQUEST_BYTES = 64 * 1024
@@ -46,19 +46,23 @@ def encode_reply(result: dict[str, Any]) -> bytes:
     return _line({"v": VERSION, "ok": True, "result": result})
 
 
-def encode_refusal(message: str, hint: str | None) -> bytes:
-    return _line({"v": VERSION, "ok": False, "error": message, "hint": hint})
+def encode_refusal(message: str, hint: str | None, *, is_usage: bool = False) -> bytes:
+    """`is_usage`: what was asked makes no sense; asking again does not help."""
+    refusal = {"v": VERSION, "ok": False, "error": message, "hint": hint}
+    return _line(refusal | ({"usage": True} if is_usage else {}))
 
 
 def decode_reply(line: bytes) -> dict[str, Any]:
     """What the daemon answered.
 
     Raises:
+        UsageError: what was asked makes no sense: an unknown rule, a job that is not there.
         ControlError: the daemon refused, or what came is no reply.
     """
     document = _parse(line)
     if document.get("ok") is not True:
-        raise ControlError(
+        kind = UsageError if document.get("usage") is True else ControlError
+        raise kind(
             str(document.get("error", "the daemon gave no reply that can be read")),
             hint=document.get("hint"),
         )

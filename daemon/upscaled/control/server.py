@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from upscaled.control import protocol
 from upscaled.control.address import short_address
-from upscaled.errors import ControlError, UpscaledError
+from upscaled.errors import ControlError, UpscaledError, UsageError
 
 _log = logging.getLogger(__name__)
 _IDLE_S = 30.0
@@ -147,7 +147,8 @@ class Server:
             result = await asyncio.wait_for(asyncio.wrap_future(future), _ANSWER_S)
             return protocol.encode_reply(result)
         except UpscaledError as error:
-            return protocol.encode_refusal(error.message, error.hint)
+            is_usage = isinstance(error, UsageError)
+            return protocol.encode_refusal(error.message, error.hint, is_usage=is_usage)
         except TimeoutError:
             return protocol.encode_refusal("the daemon is too busy to answer", "try again")
         except Exception:  # noqa: BLE001 (a bug in one answer must not end the server)

@@ -23,6 +23,7 @@ def live_status(supervisor: "Supervisor") -> dict[str, Any]:
         "pid": os.getpid(),
         "version": upscaled.__version__,
         "uptime_s": round(supervisor.clock.now() - supervisor.started_at, 1),
+        "store": os.fspath(supervisor.dirs.store),
         "config_files": [printable(str(path)) for path in supervisor.settings.source_files],
         "notices": [str(notice.message) for notice in supervisor.settings.notices],
         "workers": [_worker(seat) for seat in supervisor.dispatcher.seats],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from upscaled.config.settings import RuleSettings
 from upscaled.control.protocol import Request
 from upscaled.control.server import refuse
-from upscaled.errors import UpscaledError, UsageError
+from upscaled.errors import ControlError, UpscaledError, UsageError
 from upscaled.job import Arrival
 from upscaled.output.source import fingerprint
 from upscaled.service.live import live_status
@@ -68,7 +68,7 @@ class Orders:
     def _reload(self, _arguments: Arguments) -> dict[str, Any]:
         self._supervisor.reload()
         if self._supervisor.reload_error is not None:
-            raise UsageError(self._supervisor.reload_error, hint="upscaled config check")
+            raise ControlError(self._supervisor.reload_error, hint="upscaled config check")
         return {"rules": [rule.name for rule in self._supervisor.settings.rules]}
 
     def _scan(self, _arguments: Arguments) -> dict[str, Any]:

@@ -149,6 +149,9 @@ def _show(finding: Finding) -> None:
     mark, colour = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "fail": ("✗", "red")}[
         finding.level
     ]
+    if finding.level is Level.OK and finding.remedy:
+        # Nothing is wrong, and something could be had.
+        mark, colour = "·", "cyan"
     sign = mark if os.environ.get("NO_COLOR") else click.style(mark, fg=colour)
     click.echo(f"{sign} {escape(finding.topic)}: {escape(finding.what)}")
     if finding.remedy:
