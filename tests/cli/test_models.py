@@ -49,6 +49,13 @@ def test_a_first_pull_shows_the_licence_and_prints_the_file(folder: Path) -> Non
     assert again.stderr == ""
 
 
+@pytest.mark.usefixtures("home")
+def test_of_a_model_that_nobody_knows_the_licence_is_to_be_looked_for() -> None:
+    address = "http://127.0.0.1:9/4x.pth"
+    pulled = models("pull", address)
+    assert pulled.stderr.startswith(f"{address}: look for its licence where it comes from\n")
+
+
 @pytest.mark.usefixtures("folder")
 def test_a_pull_without_names_takes_what_the_configuration_names(
     home: Path, tmp_path: Path

@@ -100,3 +100,9 @@ def test_a_home_folder_is_expanded(home: Path) -> None:
 def test_what_is_no_source_is_refused(line: str) -> None:
     with pytest.raises(UsageError):
         parse_source(line)
+
+
+def test_a_file_of_a_repository_without_its_prefix_is_told_how_to_be_written() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_source("someone/models:x4.pth")
+    assert caught.value.hint == "did you mean huggingface:someone/models:x4.pth?"

@@ -100,9 +100,12 @@ def parse_source(line: str) -> ModelSource:
     if OWNER_AND_NAME.fullmatch(body):
         return _in_repository(Provider.HUGGINGFACE, body, sha256, local_only=local_only)
     if colon:
+        in_repository = OWNER_AND_NAME.fullmatch(head) is not None
         raise UsageError(
             f"{line!r}: {head!r} is no place models come from",
-            hint="write huggingface:owner/name:file, https://…, an absolute path or a name",
+            hint=f"did you mean huggingface:{line}?"
+            if in_repository
+            else "write huggingface:owner/name:file, https://…, an absolute path or a name",
         )
     return ModelSource(Provider.NAMED, name=body, sha256=sha256, local_files_only=local_only)
 

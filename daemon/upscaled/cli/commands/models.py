@@ -22,6 +22,8 @@ from upscaled.models.header import read_metadata
 from upscaled.models.hub import HubAccess
 from upscaled.models.library import Known, Library
 from upscaled.models.reference import resolve
+from upscaled.models.source import Provider
+from upscaled.models.terms import UNKNOWN
 
 SCHEMA_VERSION = 1
 
@@ -176,8 +178,10 @@ def _tell_terms(library: Library, ref: str) -> None:
     reference = resolve(ref)
     if reference.notice:
         click.echo(reference.notice, err=True)
-    if reference.model and library.locate(ref) is None:
-        click.echo(_terms(reference.model), err=True)
+    if reference.source.provider is Provider.LOCAL or library.locate(ref) is not None:
+        return
+    words = _terms(reference.model) if reference.model else f"{ref}: {UNKNOWN}"
+    click.echo(words, err=True)
 
 
 def _terms(model: CatalogueModel) -> str:
