@@ -243,6 +243,23 @@ def film(path: Path) -> None:
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=[40, 200, 80, 70])
 
 
+def test_the_sheet_of_an_animation_shows_its_first_frame(
+    order: Callable[..., Order], tmp_path: Path
+) -> None:
+    check = Check(sidecar=True, sheet="png")
+    told = order(Recipe("net", format="same"), check=check)
+    film(told.source)
+    ordered(told)
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["a_2x.compare.png", "a_2x.json", "a_2x.png"]
+    with (
+        Image.open(tmp_path / "out" / "a_2x.compare.png") as sheet,
+        Image.open(told.source) as moving,
+    ):
+        before, first = np.asarray(sheet), np.asarray(moving.convert("RGB"))
+    assert np.array_equal(before[:, 16 + 8 :], first.repeat(2, axis=0).repeat(2, axis=1))
+
+
 @pytest.mark.parametrize("form", ["same", "webp"])
 def test_another_stage_of_an_animation_gives_all_its_frames(
     order: Callable[..., Order], tmp_path: Path, form: str

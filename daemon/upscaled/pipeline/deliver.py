@@ -52,7 +52,7 @@ def deliver(upscaled: Upscaled, ledger: Ledger, *, mark: str) -> Done:
     order, made, target = upscaled.prepared.order, upscaled.made, upscaled.target
     started = time.monotonic()
     verdict = judged(upscaled.side, order.delivery.check)
-    whole = made if isinstance(made, Picture) else None
+    whole = made if isinstance(made, Picture) else upscaled.side.first
     if isinstance(made, Picture):
         made = Encoded(*encoded(order, made, target.format, upscaled.scale))
     encoded_at = time.monotonic()

@@ -68,6 +68,8 @@ class Side:
     """Stages whose pictures are results too."""
     pictures: dict[str, Picture] = field(default_factory=dict)
     """By stage, of those that are wanted; of the last frame that was worked on."""
+    first: Picture | None = None
+    """The result's first frame, where a sheet is to show it."""
     reels: dict[str, Reel] = field(default_factory=dict)
     """By stage, where there are several frames."""
     figures: list[Figures] = field(default_factory=list)

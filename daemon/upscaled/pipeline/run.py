@@ -165,6 +165,8 @@ def work(
         larger = through(
             minded(frames, order, guard), frames, fitting, progress=progress, cancelled=cancelled
         )
+        if order.delivery.check and order.delivery.check.sheet:
+            larger = _first_kept(larger, opened.side)
         if opened.side.wanted:
             larger = _reeled(larger, opened.side, order)
         is_big = needs_big(_page_bytes(frames, plans))
@@ -186,6 +188,12 @@ def work(
         tuple(dict.fromkeys((*made.notes, *frames.notes, *target.notes, *aim.notes, *stage.notes))),
         opened.side,
     )
+
+
+def _first_kept(larger: Iterator[Frame], side: Side) -> Iterator[Frame]:
+    for frame in larger:
+        side.first = side.first or frame.picture
+        yield frame
 
 
 def _reeled(larger: Iterator[Frame], side: Side, order: Order) -> Iterator[Frame]:
