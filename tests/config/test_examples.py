@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from upscaled.config.load import load_config
-from upscaled.config.model import FOREIGN_KEYS, Document, HooksBlock, Output, Rule, When
+from upscaled.config.model import FOREIGN_KEYS, Document
+from upscaled.config.outlet import Output
+from upscaled.config.rule import HooksBlock, Rule, When
 from upscaled.config.schema import schema, schema_text
 from upscaled.config.settings import Settings
 from upscaled.config.show import settings_tree, tree_text

@@ -8,10 +8,13 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from upscaled.config.findings import Findings, dotted
-from upscaled.config.model import TAGS, Document, HooksBlock, Output, Params, Rule, Upscaler, When
+from upscaled.config.model import TAGS, Document
+from upscaled.config.outlet import Output
 from upscaled.config.problems import did_you_mean, quoted
+from upscaled.config.rule import HooksBlock, Rule, When
 from upscaled.config.steps import STEPS
 from upscaled.config.tree import Location, Node, Scalar, find, holds
+from upscaled.config.upscaler import Params, Upscaler
 from upscaled.config.weights import ModelSource
 from upscaled.config.words import Misfit
 

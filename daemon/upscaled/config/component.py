@@ -9,11 +9,11 @@ from urllib.parse import urlencode
 
 from upscaled.config.block import Sized
 from upscaled.config.findings import Findings, dotted
-from upscaled.config.model import Action, Params, Upscaler
 from upscaled.config.problems import did_you_mean
 from upscaled.config.settings import DEFAULT_MODEL, ModelAccess
 from upscaled.config.sizing import Sizing, sized
 from upscaled.config.tree import Location
+from upscaled.config.upscaler import Action, Params, Upscaler
 from upscaled.config.weights import ModelSource
 
 Expand = Callable[[str, Location], Path]

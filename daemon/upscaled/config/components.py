@@ -6,8 +6,8 @@ from functools import partial
 
 from upscaled.config.component import Expand, Ingredients, ingredients, model_of
 from upscaled.config.findings import INLINE, Findings
-from upscaled.config.model import Foreign, Rule, Upscaler
 from upscaled.config.problems import did_you_mean
+from upscaled.config.rule import Rule
 from upscaled.config.settings import ModelAccess
 from upscaled.config.steps import (
     STEPS,
@@ -18,6 +18,7 @@ from upscaled.config.steps import (
     Step,
 )
 from upscaled.config.tree import Location
+from upscaled.config.upscaler import Foreign, Upscaler
 
 BUILT_IN: dict[str, Callable[[], Upscaler | Step]] = {
     "image-upscaler": Upscaler,

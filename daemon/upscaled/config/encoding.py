@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol
 
-from upscaled.config.model import Output
+from upscaled.config.outlet import Output
 from upscaled.config.tree import Location
 
 LOSES_NOTHING = frozenset({"png", "tiff"})

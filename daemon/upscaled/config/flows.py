@@ -5,10 +5,11 @@ from dataclasses import dataclass, field, replace
 
 from upscaled.config.findings import SINGLE_WORKFLOW, Findings
 from upscaled.config.flow import Workflow
-from upscaled.config.model import Foreign, Rule
 from upscaled.config.problems import did_you_mean
+from upscaled.config.rule import Rule
 from upscaled.config.stages import Stages
 from upscaled.config.tree import Location
+from upscaled.config.upscaler import Foreign
 from upscaled.config.workflow import Flow, Weaver
 from upscaled.job import IMAGE_QUALITY, IMAGE_UPSCALE, Recipe
 

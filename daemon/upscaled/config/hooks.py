@@ -2,7 +2,7 @@
 
 from upscaled.config.component import Expand
 from upscaled.config.findings import Findings
-from upscaled.config.model import HooksBlock
+from upscaled.config.rule import HooksBlock
 from upscaled.config.settings import HOOK_TIMEOUT_S, NO_HOOKS, Hooks
 from upscaled.config.tree import Location, unshielded
 

@@ -13,10 +13,12 @@ from upscaled.config.encoding import encoding
 from upscaled.config.findings import SINGLE, Findings
 from upscaled.config.flows import Flows, with_flow
 from upscaled.config.hooks import resolved_hooks
-from upscaled.config.model import FOREIGN_KEYS, Document, Output, Rule, When
-from upscaled.config.model import Check as CheckBlock
+from upscaled.config.model import FOREIGN_KEYS, Document
+from upscaled.config.outlet import Output
 from upscaled.config.paths import NOWHERE, expander
 from upscaled.config.problems import did_you_mean
+from upscaled.config.rule import Check as CheckBlock
+from upscaled.config.rule import Rule, When
 from upscaled.config.settings import (
     DEFAULT_INCLUDE,
     HISTORY_S,

@@ -7,11 +7,11 @@ from itertools import pairwise
 from typing import Any
 
 from upscaled.config import block as shared
-from upscaled.config import flow, model, steps, weights
+from upscaled.config import flow, model, outlet, rule, steps, upscaler, weights
 from upscaled.config.model import Document
 
 TITLE = "Configuration of upscaled"
-_GRAMMAR = (model, flow, steps, weights, shared)
+_GRAMMAR = (model, rule, outlet, upscaler, flow, steps, weights, shared)
 _MODULES = {module.__name__ for module in _GRAMMAR}
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from upscaled.config.block import Sized
 from upscaled.config.findings import Findings
-from upscaled.config.model import Rule
+from upscaled.config.rule import Rule
 from upscaled.config.tree import Location
 from upscaled.job import Fit
 
