@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import skimage
 import tifffile
 from PIL import Image, ImageDraw
 
@@ -22,7 +23,9 @@ from upscaled.image import frames as module
 from upscaled.image import tiff
 from upscaled.image.endings import has_end
 from upscaled.image.formats import STREAMED
-from upscaled.image.frames import open_frames
+from upscaled.image.frames import Frame, Timeline, open_frames
+from upscaled.image.gif import write_gif
+from upscaled.image.picture import Picture
 from upscaled.job import Fit, Twin
 from upscaled.pipeline import run
 
@@ -159,6 +162,21 @@ def test_a_gif_of_many_colours_does_not_flicker(job: Job) -> None:
         assert apart.mean() < 6
 
 
+def test_a_gif_of_photographs_is_no_darker_than_they_are(job: Job) -> None:
+    with Image.open(Path(skimage.__file__).parent / "data" / "astronaut.png") as photo:
+        images = [photo.convert("RGB").crop((n, 0, n + 120, 90)) for n in (0, 130, 260)]
+    done = job.run(job.order(drop(job, "a.png", images, duration=50), format="png"))
+    wanted, *_ = seen(done.result.path)
+    stream = io.BytesIO()
+    pictures = [Picture(np.ascontiguousarray(frame[..., :3])) for frame in wanted]
+    write_gif(stream, iter(map(Frame, pictures)), Timeline((50.0, 50.0, 50.0), 0))
+    (job.inbox / "b.gif").write_bytes(stream.getvalue())
+    got, *_ = seen(job.inbox / "b.gif")
+    for frame, pixels in zip(got, wanted, strict=True):
+        moved = frame.mean(axis=(0, 1)) - pixels.mean(axis=(0, 1))
+        assert np.abs(moved).max() <= 0.5
+
+
 def test_a_frame_that_repeats_the_last_costs_no_work(job: Job) -> None:
     one, two = drawings(2)
     images = [one, one.copy(), one.copy(), two, two.copy()]
@@ -190,6 +208,13 @@ def test_a_rule_that_deletes_its_sources_loses_no_frame(job: Job, is_known: bool
     with pytest.raises(UnsupportedImage, match="2 of 3 would be lost"):
         job.run(job.order(source, format="jpeg", on_success="delete"))
     assert len(job.left()) == is_known
+
+
+def test_a_rule_that_deletes_its_sources_spares_what_is_behind_a_picture(job: Job) -> None:
+    source = drop(job, "a.mpo", drawings(2))
+    with pytest.raises(UnsupportedImage, match="1 more picture in it would be lost"):
+        job.run(job.order(source, on_success="delete"))
+    assert job.run(job.order(source)).notes == ("only the first of its 2 pictures was upscaled",)
 
 
 @pytest.mark.parametrize("name", ["a.gif", "a.png", "a.webp"])

@@ -2,6 +2,7 @@
 
 import io
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 
 from upscaled.errors import UnsupportedImage
 from upscaled.image import alpha as transparency
-from upscaled.image import cicp, exif, heif, jpeg, png, readers, tiff
+from upscaled.image import cicp, exif, heif, jpeg, png, readers, tiff, xmp
 from upscaled.image.formats import EXTRAS, FORMATS, Format, check_size
 from upscaled.image.metadata import Metadata
 from upscaled.image.picture import Picture, Samples
@@ -46,6 +47,8 @@ def encode(
     check_extra(name)
     samples, notes = _samples(picture, name, form)
     kept = picture.metadata if encoding.metadata == "keep" else Metadata(dpi=picture.metadata.dpi)
+    if kept.xmp:
+        kept = replace(kept, xmp=xmp.sized(kept.xmp, picture.width_px, picture.height_px))
     block = exif.finished(
         kept.exif, width_px=picture.width_px, height_px=picture.height_px, software=software
     )

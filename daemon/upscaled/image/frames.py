@@ -12,6 +12,7 @@ from PIL import Image
 
 from upscaled.errors import ImageTooLarge
 from upscaled.image import metadata, orientation, tiff_pages
+from upscaled.image.behind import has_film
 from upscaled.image.decode import (
     MAX_INPUT_PX,
     Expect,
@@ -32,6 +33,7 @@ two minutes of full HD at 15 frames a second, or 160 pages of 25 MP."""
 _LEAST_FRAME_PX = 64 * 64
 """What a frame costs however small it is."""
 _ANIMATED = {"GIF", "PNG", "WEBP", "AVIF", "FLI"}
+_MOST_OTHERS = 100
 _OF_ONE = {"PSD", "ICO", "ICNS"}
 """What Pillow counts as frames is one picture: its layers, or its sizes."""
 
@@ -66,6 +68,8 @@ class Frames:
     """Whether any frame has transparency: then all are written with it."""
     content: bytes = b""
     notes: tuple[str, ...] = ()
+    left_out: str = ""
+    """What else is in the file, that somebody would miss."""
     px_bytes: tuple[int, ...] = ()
     """Of pages: what a pixel of each takes without compression."""
 
@@ -110,9 +114,24 @@ def open_frames(content: bytes, max_px: int = MAX_INPUT_PX, expect: Expect = exp
         if count > 1 and image.format in _ANIMATED:
             _check_total([(image.width, image.height)] * count, max_px * _TIMES_ONE)
             return _animation(first, content, image, max_px, expect)
+        left_out = ""
         if count > 1 and image.format not in _OF_ONE:
             notes = (*notes, f"only the first of its {count} pictures was upscaled")
-    return Frames(first, ((first.width_px, first.height_px),), notes=notes)
+            left_out = _others(image, count)
+    if has_film(content):
+        notes, left_out = (*notes, "the film behind its picture was left out"), left_out or "a film"
+    size = first.width_px, first.height_px
+    return Frames(first, (size,), notes=notes, left_out=left_out)
+
+
+def _others(image: Image.Image, count: int) -> str:
+    """Those that are no small copies of the first: previews and gain maps have fewer pixels."""
+    least_px = image.width * image.height / 2
+    found = 0
+    for number in range(1, min(count, _MOST_OTHERS)):
+        image.seek(number)
+        found += image.width * image.height > least_px
+    return f"{found} more picture{'s' if found > 1 else ''}" if found else ""
 
 
 def _check_total(sizes_px: list[tuple[int, int]], most_px: int) -> None:

@@ -23,6 +23,9 @@ _SAMPLE_PX = 1 << 18
 """As many pixels say well enough which colours a palette needs."""
 _NEAR = 12
 """Squared distance of two colours that nobody tells apart: two levels in each channel."""
+_CUT_OFF = 1 + np.arange(256)[:, None] % 2
+"""Of a level: Pillow looks colours up without their last two bits, 1.5 on average, and would make
+everything as much darker."""
 _KEEP_BOTH, _TO_BACKGROUND = 1, 2
 _MOST_DELAY_CS = 65_535
 
@@ -100,7 +103,8 @@ class _Palette:
         table = Image.new("P", (1, 1))
         # Unused places repeat a colour, so that none is invented.
         filled = np.resize(self.colours, (256, 3))
-        table.putpalette(filled.tobytes())
+        lowered = np.maximum(filled.astype(np.int16) - _CUT_OFF, 0).astype(np.uint8)
+        table.putpalette(lowered.tobytes())
         row = Image.fromarray(np.ascontiguousarray(pixels[None]))
         found = np.asarray(row.quantize(palette=table, dither=Image.Dither.NONE))[0]
         return (found % len(self.colours)).astype(np.uint8)
@@ -124,7 +128,14 @@ def _fresh(pixels: Any) -> _Palette:
     sample = pixels[:: max(len(pixels) // _SAMPLE_PX, 1)]
     image = Image.fromarray(np.ascontiguousarray(sample[None]))
     made = image.quantize(_CLEAR, method=Image.Quantize.MEDIANCUT, kmeans=1)
-    flat = np.asarray(made.getpalette("RGB"), np.uint8).reshape(-1, 3)[:_CLEAR]
+    flat = np.array(made.getpalette("RGB"), np.uint8).reshape(-1, 3)[:_CLEAR]
+    # Pillow cuts the means of its boxes off to whole levels: all would be darker by half of one.
+    found = _Palette(flat, is_exact=False, error=0.0).indices(sample)
+    counts = np.bincount(found, minlength=len(flat))
+    for channel in range(3):
+        sums = np.bincount(found, weights=sample[:, channel], minlength=len(flat))
+        means = np.rint(sums / np.maximum(counts, 1)).astype(np.uint8)
+        flat[:, channel] = np.where(counts > 0, means, flat[:, channel])
     palette = _Palette(flat, is_exact=False, error=0.0)
     palette.error = float(_distance(flat[palette.indices(sample)], sample).mean())
     return palette

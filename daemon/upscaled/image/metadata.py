@@ -1,11 +1,10 @@
 """What travels with the pixels: read from a file's bytes and from what Pillow found in them."""
 
-import re
 import struct
 from dataclasses import dataclass, field
 from typing import Any
 
-from upscaled.image import exif, ifd, png
+from upscaled.image import exif, ifd, png, xmp
 
 Notes = tuple[str, ...]
 _BOXES = (b"ftyp", b"JXL ")
@@ -13,8 +12,8 @@ _BOXES = (b"ftyp", b"JXL ")
 _JXL_BOXES = b"\0\0\0\x0cJXL \r\n\x87\n"
 _TIFF_MARKS = (b"II", b"MM")
 _IPTC_RESOURCE = 0x0404
+_GAIN_MAP = "its HDR gain map was left out"
 _BROKEN_EXIF = "its EXIF block is broken and was left out"
-_XMP_ORIENTATION = re.compile(rb"(tiff:Orientation(?:=[\"']|>))[1-8](?=[\"'<])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +55,13 @@ def read(content: bytes, info: dict[Any, Any]) -> Found:
     if content.startswith(_JXL_BOXES):
         packet, more = _xmp_of_jxl(content)
         notes += more
+    about = _xmp(packet, is_turned=turn != 1 or content[4:8] in _BOXES)
+    if about is not None:
+        about, has_map = xmp.alone(about)
+        notes += (_GAIN_MAP,) if has_map else ()
     found = Metadata(
         exif=made,
-        xmp=_xmp(packet, is_turned=turn != 1 or content[4:8] in _BOXES),
+        xmp=about,
         iptc=_iptc(info),
         comment=_comment(info),
         texts=png.texts(content),
@@ -111,7 +114,7 @@ def _xmp(packet: Any, *, is_turned: bool) -> bytes | None:
         packet = packet.encode("utf-8", "surrogateescape")
     if not isinstance(packet, bytes):
         return None
-    return _XMP_ORIENTATION.sub(rb"\g<1>1", packet) if is_turned else packet
+    return xmp.upright(packet) if is_turned else packet
 
 
 def _xmp_of_jxl(content: bytes) -> tuple[bytes | None, Notes]:

@@ -100,7 +100,7 @@ class PageWriter:
         layout = _layout(page)
         if self._layout not in (None, layout):
             raise ImageTooLarge(
-                "some of its pages need BigTIFF and some do not",
+                "some of its pages need BigTIFF or another byte order, and some do not",
                 hint="write them as single files: cut the TIFF into pages first",
             )
         self._layout = layout

@@ -257,6 +257,11 @@ def _check_need(frames: Frames, recipe: Recipe) -> None:
 
 
 def _check_loss(order: Order, frames: Frames) -> None:
+    if frames.left_out and order.delivery.on_success == "delete":
+        raise UnsupportedImage(
+            f"its rule deletes the source, and {frames.left_out} in it would be lost",
+            hint="set `on_success: keep` or `trash` in the rule",
+        )
     target = target_of(order.recipe.format, frames)
     if frames.count > 1 and not target.is_stream and order.delivery.on_success == "delete":
         raise UnsupportedImage(
