@@ -1,5 +1,6 @@
 """Plain values that many tests start from."""
 
+import struct
 from pathlib import Path
 
 from upscaled.job import Arrival, Delivery, Done, Fingerprint, Order, Recipe, Result
@@ -41,3 +42,16 @@ def order(source: Path, folder: Path, *, job_id: int = 1, **fields: object) -> O
         }
         | picked[Order]
     )
+
+
+ACCESS, DEFAULT = "system.posix_acl_access", "system.posix_acl_default"
+"""Extended attributes that hold access lists: acl(5)."""
+_NOBODY = 0xFFFFFFFF
+
+
+def access_list(*, user: int) -> bytes:
+    """`user::rw-,user:N:rw-,group::r--,mask::rw-,other::---`, as the kernel keeps it."""
+    owner, named, group, mask, other = 0x01, 0x02, 0x04, 0x10, 0x20
+    rows = [(owner, 6, _NOBODY), (named, 6, user), (group, 4, _NOBODY), (mask, 6, _NOBODY)]
+    rows.append((other, 0, _NOBODY))
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *row) for row in rows)

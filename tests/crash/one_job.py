@@ -34,14 +34,16 @@ from upscaled.clock import SystemClock
 from upscaled.config.settings import RuleSettings
 from upscaled.errors import StoreError
 from upscaled.job import Arrival, Delivery, JobState, Order, Outcome, Recipe
+from upscaled.output.publish import sweep
 from upscaled.output.source import fingerprint
 from upscaled.service import lock
 from upscaled.service.dispatch import Dispatcher
+from upscaled.service.disposer import attempt
 from upscaled.service.executor import Deliver, Died, Said
 from upscaled.service.intake import Intake
-from upscaled.service.recovery import recover, sweep_folder, written_folders
+from upscaled.service.recovery import recover, written_folders
 from upscaled.service.seat import Seat
-from upscaled.service.sources import Sources, attempt
+from upscaled.service.sources import Sources
 from upscaled.store.jobs import Disposal, Store
 from upscaled.watch.spec import Batch
 from upscaled.worker.lanes import Lanes
@@ -125,7 +127,7 @@ class Queue:
         folders = written_folders(rule.delivery for rule in self.rules)
         recover(store, owner, self.clock.now())
         for folder in folders:
-            sweep_folder(folder, store.store_id)
+            sweep(folder, store.store_id)
         self.workers: list[InlineWorker] = []
         self.seat = Seat("cpu", self._start, self.clock, None)
         self.dispatcher = Dispatcher(store, self.clock, owner, [self.seat], self._ended)

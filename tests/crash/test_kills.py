@@ -18,6 +18,8 @@ import pytest
 from crash_daemon import CheapDaemon, write_image, write_tiny_model
 from crash_stage import headline, tree
 
+from upscaled.store.views import JobView, open_views
+
 SIZE_PX = 160
 """A tenth of a second of work for each image: kills shall hit it."""
 RULES = ("keep", "delete", "move")
@@ -35,6 +37,8 @@ class Kills:
         self.daemon.configure({rule: self._rule(rule) for rule in RULES})
         self.dropped = 0
         self.supervisors = self.workers = 0
+        self.poison: dict[str, str] = {}
+        """Files that were given up, with the reason: kills met them three times, each alone."""
 
     def _rule(self, rule: str) -> dict[str, Any]:
         folder = self.daemon.folder
@@ -57,9 +61,13 @@ class Kills:
         self.daemon.spawn()
         for kill in range(kills):
             self.drop(-(-(len(self.names) - self.dropped) // (kills - kill)))
+            meets_worker = self.rng.random() < 0.5
+            if meets_worker:
+                # It takes half a second to start: where none is waited for, few are ever met.
+                self.wait_for_worker()
             time.sleep(self.rng.uniform(0.0, longest_s))
             worker = self.daemon.worker
-            if worker is None or self.rng.random() < 0.5:
+            if worker is None or not meets_worker:
                 self.daemon.kill_supervisor()
                 self.daemon.spawn()
                 self.supervisors += 1
@@ -67,6 +75,12 @@ class Kills:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(worker, signal.SIGKILL)
                 self.workers += 1
+
+    def wait_for_worker(self) -> None:
+        deadline = time.monotonic() + STILL_LIMIT_S
+        while self.daemon.worker is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
     def finish(self) -> None:
         """Left alone, it ends its work. What it took for poison is tried again by hand."""
@@ -77,11 +91,16 @@ class Kills:
                 done, since = counts["done"], time.monotonic()
             assert time.monotonic() < since + STILL_LIMIT_S, counts
             if counts["failed"]:
+                self.poison |= {str(job.file): str(job.reason) for job in self.failed()}
                 daemon.call("retry", "--all")
             time.sleep(0.1)
         daemon.wait_until(lambda: not daemon.status()["running"], "all is done")
         daemon.send(signal.SIGTERM)
         assert daemon.wait_for_end() == 0
+
+    def failed(self) -> tuple[JobView, ...]:
+        with open_views(self.daemon.dirs.store) as views:
+            return views.failed(RULES, most=1000)
 
     def what_is_there(self) -> dict[str, Any]:
         folder = self.daemon.folder
@@ -111,6 +130,10 @@ def survive(
         calm.daemon.end()
         rough.daemon.end()
 
+    assert calm.poison == {}
+    # The death of the daemon is no file's fault.
+    assert all("it killed the worker" in reason for reason in rough.poison.values()), rough.poison
+    assert len(rough.poison) <= rough.workers // 3
     expected = calm.what_is_there()
     assert len(expected["outbox"]) == len(calm.names)
     assert rough.what_is_there() == expected
@@ -120,7 +143,8 @@ def survive(
     ]
     return (
         f"{kills} kills ({rough.supervisors} of the supervisor, {rough.workers} of the worker) "
-        f"over {len(rough.names)} files: 0 lost, 0 duplicated, 0 half-written"
+        f"over {len(rough.names)} files: 0 lost, 0 duplicated, 0 half-written "
+        f"({len(rough.poison)} given up as poison meanwhile, and done when tried again by hand)"
     )
 
 

@@ -3,6 +3,8 @@
 The short form has limits for a machine that is busy with other things; `soak` has the real ones.
 """
 
+import os
+import re
 import statistics
 import time
 from pathlib import Path
@@ -13,6 +15,9 @@ from crash_daemon import SETTLE_S, CheapDaemon, write_image
 from crash_stage import headline
 
 FOLDERS = 100
+IDLE_S = 60.0
+SCANS_AN_HOUR = 12
+"""By default, and but for the spread."""
 
 
 def fill(inbox: Path, count: int) -> None:
@@ -39,7 +44,30 @@ def queue_all(daemon: CheapDaemon, count: int) -> tuple[float, float]:
         assert time.monotonic() - began < 120, daemon.counts()
         time.sleep(0.1)
     took_s = time.monotonic() - began
-    return took_s, psutil.Process(daemon.child.pid).memory_info().rss / 1e6
+    return took_s, most_memory_mb(daemon.child.pid)
+
+
+def most_memory_mb(pid: int) -> float:
+    """Ever, since it began."""
+    (line,) = re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return int(line) * 1024 / 1e6
+
+
+def cpu_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def cpu_of_a_scan_s(daemon: CheapDaemon, supervisor: psutil.Process) -> float:
+    """What it takes to look through everything once, until it is quiet again."""
+    before = last = cpu_s(supervisor)
+    assert daemon.call("scan").returncode == 0
+    quiet_since = time.monotonic()
+    while time.monotonic() < quiet_since + 2.0:
+        time.sleep(0.1)
+        if (now := cpu_s(supervisor)) > last + 0.02:
+            last, quiet_since = now, time.monotonic()
+    return cpu_s(supervisor) - before
 
 
 def test_thousands_of_files_are_queued_in_seconds(tmp_path: Path, home: Path) -> None:
@@ -60,23 +88,27 @@ def test_a_hundred_thousand_files_are_queued_in_fifteen_seconds(tmp_path: Path, 
         took_s, memory_mb = queue_all(daemon, 100_000)
         assert daemon.child is not None
         supervisor = psutil.Process(daemon.child.pid)
-        idle_s = 60.0
-        before = supervisor.cpu_times()
-        cpu_s = before.user + before.system
-        time.sleep(idle_s)
-        after = supervisor.cpu_times()
+        queued_cpu_s = cpu_s(supervisor)
+        before = cpu_s(supervisor)
+        time.sleep(IDLE_S)
+        busy_s = cpu_s(supervisor) - before
+        scan_s = cpu_of_a_scan_s(daemon, supervisor)
     finally:
         daemon.end()
         daemon.show_log()
-    busy_s = after.user + after.system - before.user - before.system
-    an_hour_s = busy_s * 3600 / idle_s
+    # None falls into the minute that is measured: it follows five minutes after the last one.
+    an_hour_s = busy_s * 3600 / IDLE_S + scan_s * SCANS_AN_HOUR
     headline(
-        f"100,000 files queued in {took_s:.1f} s ({cpu_s:.1f} CPU-seconds), {memory_mb:.0f} MB; "
-        f"then {an_hour_s:.1f} CPU-seconds an hour while idle"
+        f"100,000 files queued in {took_s:.1f} s ({queued_cpu_s:.1f} CPU-seconds), "
+        f"{memory_mb:.0f} MB at most; then {an_hour_s:.1f} CPU-seconds an hour while idle "
+        f"({scan_s:.2f} of them for each scan)"
     )
-    # What the supervisor took of the processors counts where others are at work too.
-    assert min(took_s, cpu_s) <= 15
+    # Where others are at work too, it gets its share of the two cores.
+    crowd = max(os.getloadavg()[0] / (os.cpu_count() or 1), 1.0)
+    assert took_s <= 15 * crowd
+    assert queued_cpu_s <= 15
     assert memory_mb <= 200
+    assert an_hour_s <= 10
 
 
 @pytest.mark.soak

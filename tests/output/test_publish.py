@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from made import ACCESS, DEFAULT, access_list
 from upscaled.errors import OutputExists
 from upscaled.output import durable
 from upscaled.output.publish import Published, publish, sha256_of, sweep
@@ -44,6 +45,29 @@ def test_a_result_stands_whole_in_a_folder_that_is_made_for_it(folder: Path) -> 
     assert published == Published(folder / "sub" / "a.png", DIGEST)
     assert published.path.read_bytes() == PAYLOAD
     assert listing(folder / "sub") == ["a.png"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give folders to others")
+def test_a_result_belongs_to_the_group_of_a_folder_that_says_so(folder: Path) -> None:
+    folder.mkdir()
+    os.chown(folder, -1, 23_456)
+    folder.chmod(0o2775)
+    result = put(folder / "sub").path
+    assert (result.stat().st_gid, result.parent.stat().st_gid) == (23_456, 23_456)
+
+
+def test_a_result_has_the_access_list_that_its_folder_gives_to_new_files(folder: Path) -> None:
+    folder.mkdir()
+    try:
+        os.setxattr(folder, DEFAULT, access_list(user=12_345))
+    except OSError as error:
+        pytest.skip(f"no access lists here: {error}")
+    (folder / "by hand").write_bytes(b"")
+    assert access(put(folder).path) == access(folder / "by hand")
+
+
+def access(path: Path) -> bytes:
+    return os.getxattr(path, ACCESS)
 
 
 def test_it_is_announced_before_its_name_exists_and_after_its_bytes_are_safe(

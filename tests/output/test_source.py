@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from made import ACCESS, access_list
 from upscaled.errors import DiskMissing
 from upscaled.footing import look
 from upscaled.job import Delivery, Fingerprint, Footing, JobState
@@ -297,15 +298,39 @@ def elsewhere(tmp_path: Path) -> Any:
         yield Path(folder)
 
 
-def test_a_move_to_another_file_system_keeps_bytes_and_times(source: Path, elsewhere: Path) -> None:
+@pytest.mark.parametrize("state", [DONE, FAILED])
+def test_a_move_to_another_file_system_keeps_bytes_and_times(
+    source: Path, elsewhere: Path, state: JobState
+) -> None:
     source.chmod(0o640)
-    act(source, on_success="move", success_folder=elsewhere)
+    word = "success" if state is DONE else "failure"
+    act(source, state, **{f"on_{word}": "move", f"{word}_folder": elsewhere})
     moved = elsewhere / "sub" / "a.png"
     assert moved.read_bytes() == b"an image"
     assert moved.stat().st_mtime == 1_000_000
     assert moved.stat().st_mode & 0o777 == 0o640
     assert not source.exists()
     assert [path.name for path in moved.parent.iterdir()] == ["a.png"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files to others")
+def test_a_move_to_another_file_system_keeps_the_owner(source: Path, elsewhere: Path) -> None:
+    os.chown(source, 12_345, 23_456)
+    act(source, on_success="move", success_folder=elsewhere)
+    moved = (elsewhere / "sub" / "a.png").stat()
+    assert (moved.st_uid, moved.st_gid) == (12_345, 23_456)
+
+
+def test_a_move_to_another_file_system_keeps_the_access_list(source: Path, elsewhere: Path) -> None:
+    wanted = access_list(user=12_345)
+    (elsewhere / "probe").write_bytes(b"")
+    try:
+        os.setxattr(source, ACCESS, wanted)
+        os.setxattr(elsewhere / "probe", ACCESS, wanted)
+    except OSError as error:
+        pytest.skip(f"no access lists here: {error}")
+    act(source, on_success="move", success_folder=elsewhere)
+    assert os.getxattr(elsewhere / "sub" / "a.png", ACCESS) == wanted
 
 
 def test_a_name_that_is_taken_there_gets_a_number_too(source: Path, elsewhere: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from conftest import Eventually
 from fakes import FakeClock
+from upscaled.footing import look
 from upscaled.job import Arrival, Delivery, Failed, Recipe
 from upscaled.output.source import fingerprint
 from upscaled.service.mailbox import Looked
@@ -21,13 +22,13 @@ DAY_S = 86_400.0
 def past(path: Path) -> Past:
     found = fingerprint(path)
     assert found is not None
-    return Past(1, path, found, is_known=True)
+    return Past(1, path, Path("deep"), found, is_known=True)
 
 
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
-    path = tmp_path / "deep" / "caf\udce9.png"
-    path.parent.mkdir()
+    path = tmp_path / "inbox" / "deep" / "caf\udce9.png"
+    path.parent.mkdir(parents=True)
     path.write_bytes(b"photo")
     return path
 
@@ -55,6 +56,41 @@ def test_a_disk_that_is_not_mounted_proves_nothing(photo: Path) -> None:
     assert not is_gone(elsewhere)
     photo.write_bytes(b"what the mount point hides")
     assert not is_gone(elsewhere)
+
+
+@pytest.mark.parametrize(
+    ("change", "gone"),
+    [
+        ("nothing", False),
+        ("deleted", True),
+        ("replaced", True),
+        ("its folder is empty: a disk's place", False),
+        ("its folder is gone: a disk's place", False),
+        ("the inbox is gone", False),
+    ],
+)
+def test_a_disk_whose_number_changed_is_the_same_disk(
+    photo: Path, change: str, *, gone: bool
+) -> None:
+    """As those of NFS, LVM and btrfs do at each start of the machine."""
+    inbox = photo.parents[1]
+    (photo.parent / "b.png").write_bytes(b"another one")
+    there = past(photo)
+    renumbered = replace(there, fingerprint=replace(there.fingerprint, device=999_999))
+    before = look(inbox, None, required=None)
+    if change == "replaced":
+        photo.write_bytes(b"another photo")
+    elif change != "nothing":
+        photo.unlink()
+    if change.startswith("its folder"):
+        (photo.parent / "b.png").unlink()
+    if change.startswith("its folder is gone"):
+        photo.parent.rmdir()
+    elif change == "the inbox is gone":
+        inbox.rename(inbox.with_name("elsewhere"))
+
+    assert is_gone(renumbered, lambda folder: before if folder == inbox else None) == gone
+    assert not is_gone(renumbered), "nobody knows what it lay on"
 
 
 class Scene:
@@ -154,6 +190,8 @@ def test_a_look_that_never_ends_holds_up_nothing_but_itself(scene: Scene) -> Non
 def test_what_left_the_inbox_by_rule_needs_no_look(photo: Path, eventually: Eventually) -> None:
     heard: list[Looked] = []
     there = past(photo)
-    look_in_background((there, replace(there, job_id=2, is_known=False)), heard.append)
+    look_in_background(
+        (there, replace(there, job_id=2, is_known=False)), lambda _: None, heard.append
+    )
     eventually(lambda: heard)
     assert heard == [Looked(gone=(2,), there=(1,))]

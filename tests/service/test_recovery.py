@@ -1,4 +1,4 @@
-"""What a killed daemon left half done is finished, given back, or swept."""
+"""What a killed daemon left half done is finished, or given back."""
 
 import hashlib
 from collections.abc import Iterator
@@ -6,12 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Eventually
 from made import NOW, RECIPE
 from upscaled.job import Arrival, Delivery, Fingerprint, Order, Result
 from upscaled.output import durable
-from upscaled.service.mailbox import Seen
-from upscaled.service.recovery import recover, run_mark, sweep_in_background
+from upscaled.service.recovery import recover, run_mark
 from upscaled.store.jobs import Store
 
 CONTENT = b"a whole result"
@@ -108,30 +106,6 @@ def test_a_result_that_cannot_be_made_durable_is_made_again(
 
     monkeypatch.setattr(durable.os, "fsync", fail)
     assert wreck.recover() == "waiting"
-
-
-def test_half_written_files_of_earlier_runs_are_swept_and_no_others(
-    wreck: Wreck, eventually: Eventually
-) -> None:
-    mark = run_mark(wreck.store)
-    deep = wreck.outbox / "deep"
-    deep.mkdir()
-    earlier = durable.temporary(deep / "x", f"{run_mark(wreck.store)}-1")
-    ours = durable.temporary(deep / "x", f"{mark}-1")
-    theirs = durable.temporary(wreck.outbox / "x", "0badf00d-1")
-    for path in (earlier, ours, theirs):
-        path.write_bytes(b"half")
-    seen: list[Seen] = []
-    sweep_in_background(
-        [wreck.outbox, wreck.outbox / "none"],
-        wreck.store.store_id,
-        mark,
-        footing_of=lambda _: None,
-        deliver=seen.append,
-    )
-    eventually(lambda: not earlier.exists())
-    assert [event.folder for event in seen] == [wreck.outbox]
-    assert (ours.exists(), theirs.exists()) == (True, True)
 
 
 def test_after_a_recovery_there_is_nothing_to_recover(wreck: Wreck) -> None:

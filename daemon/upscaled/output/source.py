@@ -9,6 +9,7 @@ import contextlib
 import errno
 import itertools
 import logging
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -252,7 +253,11 @@ def _carry(file: _Source, target: Path, *, may_be_claimed: bool) -> bool:
         with durable.opened(file.private) as fd, open(fd, "rb", closefd=False) as stream:
             durable.write(written, iter(lambda: stream.read(1 << 20), b""))
         file.check()
-        # File systems without owners or modes refuse these; the bytes are what counts.
+        # Owner, mode, times and ACL as `mv` keeps them. Only root may give files away, and file
+        # systems without owners or modes refuse these; the bytes are what counts.
+        with contextlib.suppress(PermissionError):
+            owner = file.private.stat()
+            os.chown(written, owner.st_uid, owner.st_gid)
         with contextlib.suppress(PermissionError):
             shutil.copystat(file.private, written)
         durable.place(written, target, replace=may_be_claimed and durable.is_claim(target))

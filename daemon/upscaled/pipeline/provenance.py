@@ -1,6 +1,7 @@
 """What a result says of its making, and how a rule knows its own results again."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 from upscaled import __version__
@@ -46,5 +47,10 @@ def encoding_of(recipe: Recipe) -> Encoding:
 
 
 def _digest(order: Order) -> str:
-    told = f"{order.rule}\0{order.recipe.digest()}"
+    # By the name of a model file, not by its place: the same rule knows its results on another
+    # machine, and after the file was moved.
+    recipe = order.recipe
+    stages = tuple(replace(s, model=s.model and Path(s.model).name) for s in recipe.stages)
+    told = replace(recipe, model=Path(recipe.model).name, stages=stages).digest()
+    told = f"{order.rule}\0{told}"
     return hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()[:_OWN_DIGITS]

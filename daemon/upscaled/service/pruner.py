@@ -5,8 +5,10 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from upscaled import footing
 from upscaled.clock import Clock
-from upscaled.output.source import fingerprint
+from upscaled.errors import DiskMissing
+from upscaled.output.source import FootingOf, fingerprint
 from upscaled.service.mailbox import Looked
 from upscaled.store.jobs import Store
 from upscaled.store.pruning import Past
@@ -71,27 +73,45 @@ class Pruner:
             self._forgotten = 0
 
 
-def look_in_background(past: tuple[Past, ...], deliver: Callable[[Looked], None]) -> None:
+def look_in_background(
+    past: tuple[Past, ...], footing_of: FootingOf, deliver: Callable[[Looked], None]
+) -> None:
     """A thread for it: a mount that does not answer holds up nothing but this."""
 
     def look() -> None:
-        gone = tuple(each.job_id for each in past if not each.is_known or is_gone(each))
+        gone = tuple(each.job_id for each in past if not each.is_known or is_gone(each, footing_of))
         there = tuple({each.job_id for each in past} - set(gone))
         deliver(Looked(gone, there))
 
     threading.Thread(target=look, name="history", daemon=True).start()
 
 
-def is_gone(past: Past) -> bool:
+def is_gone(past: Past, footing_of: FootingOf = lambda _: None) -> bool:
     """Whether this very file is no more; a disk that is not mounted now proves nothing."""
     try:
         found = fingerprint(past.source)
-        if found is not None:
-            same_disk = found.device == past.fingerprint.device
-            return same_disk and not found.matches(past.fingerprint)
-        return _device_of(past.source) == past.fingerprint.device
-    except OSError:
+        if found is not None and found.matches(past.fingerprint):
+            return False
+        device = found.device if found is not None else _device_of(past.source)
+        return device == past.fingerprint.device or _is_its_disk(past, device, footing_of)
+    except (OSError, DiskMissing):
         return False
+
+
+def _is_its_disk(past: Past, device: int | None, footing_of: FootingOf) -> bool:
+    """Whether the disk has only got another number, as many do at each start of the machine.
+
+    The inbox lies where it always lay, and the file's folder on the same disk. An empty folder
+    below the inbox may be the place of a disk of its own, which is not mounted.
+    """
+    folder = past.source.parent
+    inbox = past.source.parents[len(past.relative.parts)]
+    before = footing_of(inbox)
+    if before is None or footing.look(inbox, before, required=None) is None:
+        return False
+    if inbox.stat().st_dev != device or not folder.is_dir():
+        return False
+    return folder == inbox or any(folder.iterdir())
 
 
 def _device_of(path: Path) -> int | None:

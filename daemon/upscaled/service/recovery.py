@@ -1,18 +1,13 @@
-"""After a crash: what was half done is finished or given back, what was half written is swept."""
+"""After a crash: what was half done is finished or given back."""
 
 import logging
 import secrets
-import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from upscaled import footing
-from upscaled.errors import DiskMissing
 from upscaled.hangs import within
 from upscaled.job import Delivery, JobState, Result
-from upscaled.output.publish import resumed, sweep
-from upscaled.service.footings import FootingOf
-from upscaled.service.mailbox import Seen
+from upscaled.output.publish import resumed
 from upscaled.store.jobs import Orphan, Store
 
 _log = logging.getLogger(__name__)
@@ -35,50 +30,6 @@ def run_mark(store: Store) -> str:
     It begins with the store's id, by which later runs know these files for their own.
     """
     return f"{store.store_id}-{secrets.token_hex(3)}"
-
-
-def sweep_in_background(
-    folders: Iterable[Path],
-    mark: str,
-    spare: str,
-    footing_of: FootingOf,
-    deliver: Callable[[Seen], None],
-) -> None:
-    """A thread for each folder: one on a dead mount, or of a million files, holds nobody up.
-
-    `deliver` is told what those lie on whose disks are there.
-    """
-    for folder in folders:
-        threading.Thread(
-            target=_see_to,
-            args=(folder, mark, spare, footing_of, deliver),
-            name=f"sweep:{folder}",
-            daemon=True,
-        ).start()
-
-
-def _see_to(
-    folder: Path,
-    mark: str,
-    spare: str,
-    footing_of: FootingOf,
-    deliver: Callable[[Seen], None],
-) -> None:
-    # Before any job: the disk may be gone by the time of the first.
-    try:
-        found = footing.look(folder, footing_of(folder), required=None)
-    except (OSError, DiskMissing) as error:
-        _log.warning("%s", error)
-        return
-    if found is not None:
-        deliver(Seen(folder, found))
-        sweep_folder(folder, mark, spare)
-
-
-def sweep_folder(folder: Path, mark: str, spare: str = "") -> None:
-    """Remove what earlier runs left under temporary names; those of `spare` are in use."""
-    if count := sweep(folder, mark, spare):
-        _log.info("%d unfinished files were removed from %s", count, folder)
 
 
 def written_folders(deliveries: Iterable[Delivery]) -> list[Path]:

@@ -9,6 +9,7 @@ import logging
 import signal
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 from upscaled import log
 from upscaled.clock import SystemClock
@@ -48,7 +49,6 @@ from upscaled.service.readiness import Readiness
 from upscaled.service.recovery import (
     recover,
     run_mark,
-    sweep_in_background,
     written_folders,
 )
 from upscaled.service.reload import asked, differences
@@ -56,6 +56,7 @@ from upscaled.service.seams import Seams
 from upscaled.service.seating import Seating
 from upscaled.service.signals import caught
 from upscaled.service.sources import Sources
+from upscaled.service.sweeper import Sweeper
 from upscaled.service.threads import fallen, watched
 from upscaled.service.vitals import Vitals, check
 from upscaled.store.jobs import Store
@@ -157,9 +158,14 @@ class Supervisor:
         )
         self.inboxes = Inboxes(self._events.put, self.clock, self._make_inbox, self.footings.of)
         self._pruner = Pruner(
-            self.store, self.clock, partial(look_in_background, deliver=self._events.put)
+            self.store,
+            self.clock,
+            partial(look_in_background, footing_of=self.footings.of, deliver=self._events.put),
         )
         self.herald = Herald(self)
+        self._sweeper = Sweeper(
+            store.store_id, self.mark, self.clock, self.footings.of, self._events.put
+        )
         self._intake = Intake(self.store, self.clock)
         self._orders = Orders(self)
         threads = {
@@ -171,10 +177,7 @@ class Supervisor:
             self._notifier.status("Starting: taking up what was cut off")
             self._notifier.extend_timeout(_RECOVERY_S)
             recover(self.store, owner, self.clock.now())
-            folders = written_folders(rule.delivery for rule in self.settings.rules)
-            sweep_in_background(
-                folders, store.store_id, self.mark, self.footings.of, self._events.put
-            )
+            self._sweeper.step(self._written_folders)
             self.store.reconsider(asked(self.active))
             self.inboxes.watch(self.active)
             _log.info("watching", extra=log.fields(log.Event.STARTED))
@@ -222,6 +225,7 @@ class Supervisor:
         self.dispatcher.step(self.active)
         if not self._ending.has_begun:
             self._pruner.step(self.settings.history_s)
+            self._sweeper.step(self._written_folders)
         views = self.inboxes.views()
         check(dead, views)
         for view in views:
@@ -322,6 +326,9 @@ class Supervisor:
         if (before := self._configuration.read()) is not None:
             self._take_over(before)
         self._readiness.ready()
+
+    def _written_folders(self) -> list[Path]:
+        return written_folders(rule.delivery for rule in self.settings.rules)
 
     def _take_over(self, before: Settings) -> None:
         """Running work goes on with what it was given; jobs of removed rules are held."""

@@ -18,6 +18,8 @@ class Past:
 
     job_id: int
     source: Path
+    relative: Path
+    """The source's folder below its inbox."""
     fingerprint: Fingerprint
     is_known: bool
     """Whether its file, should it still lie in the inbox, must not be queued again."""
@@ -39,12 +41,18 @@ class Pruning(Session):
         row = self._row(f"SELECT max(id), count(*) FROM ({ids})", (after,))
         last_id, count = row or (None, 0)
         rows = self._rows(
-            f"SELECT id, path, known, {FINGERPRINT} FROM job "
+            f"SELECT id, path, relative, known, {FINGERPRINT} FROM job "
             f"WHERE id IN ({ids}) AND finished_at < ? AND {_IS_OVER} ORDER BY id",
             (after, before),
         )
         past = (
-            Past(row[0], Path(os.fsdecode(row[1])), fingerprint(row[3:]), bool(row[2]))
+            Past(
+                row[0],
+                Path(os.fsdecode(row[1])),
+                Path(os.fsdecode(row[2])),
+                fingerprint(row[4:]),
+                bool(row[3]),
+            )
             for row in rows
         )
         return Page(tuple(past), last_id if count == most else None)
