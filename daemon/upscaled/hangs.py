@@ -75,10 +75,28 @@ def _look_at(folders: tuple[Path, ...], answered: list[Path]) -> None:
         answered.append(folder)
 
 
+def ask_until_it_answers(path: Path) -> threading.Thread:
+    """A thread that ends once this can be looked at, or is told that it cannot."""
+    thread = threading.Thread(target=_look_at, args=((path,), []), name="asks a disk", daemon=True)
+    thread.start()
+    return thread
+
+
 def is_held(thread: threading.Thread) -> bool:
     """Whether it waits within the kernel, where no signal but SIGKILL reaches it: state D."""
+    return _is_uninterruptible(Path(f"/proc/self/task/{thread.native_id}/stat"))
+
+
+def holds_any_thread(pid: int) -> bool:
+    """Whether a thread of that process waits so."""
+    with contextlib.suppress(OSError):
+        return any(map(_is_uninterruptible, Path(f"/proc/{pid}/task").glob("*/stat")))
+    return False
+
+
+def _is_uninterruptible(stat: Path) -> bool:
     try:
-        line = Path(f"/proc/self/task/{thread.native_id}/stat").read_bytes()
+        line = stat.read_bytes()
     except OSError:
         return False
     # proc_pid_stat(5): the name before it may hold anything, brackets too.

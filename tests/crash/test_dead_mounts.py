@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from crash_daemon import CheapDaemon, write_image
-from test_limits import Namespace, namespace, says
+from test_limits import Namespace, attempts, namespace, says
 
 __all__ = ["namespace"]
 
@@ -68,15 +68,17 @@ def test_a_disk_that_does_not_answer_holds_up_its_own_rule_alone(
         "good": {"on_success": "delete"},
         "moving": {"on_success": {"move": str(archive)}},
         "nas": {},
+        "writing": {},
     }
     for name, rule in rules.items():
         (hasty.inbox / name).mkdir()
+        (hasty.outbox / name).mkdir()
         rule["watch"], rule["output"] = str(hasty.inbox / name), str(hasty.outbox / name)
     hasty.configure(rules)
     if first == "the daemon":
         hasty.start()
 
-    with dead(namespace, archive, hasty.inbox / "nas"):
+    with dead(namespace, archive, hasty.inbox / "nas", hasty.outbox / "writing"):
         if first == "the fault":
             hasty.start()
         pid = hasty.status()["daemon"]["pid"]
@@ -88,9 +90,15 @@ def test_a_disk_that_does_not_answer_holds_up_its_own_rule_alone(
         good = write_image(hasty.inbox / "good" / "c.png", 3)
         hasty.wait_until(lambda: not good.exists(), "a good rule goes on to its end")
         assert (hasty.inbox / "moving" / "a.png").exists()
-    write_image(hasty.inbox / "nas" / "d.png", 4)
+        write_image(hasty.inbox / "writing" / "d.png", 4)
+        waits = says(hasty, "rule writing waits", str(hasty.outbox / "writing"), "not answer")
+        hasty.wait_until(waits, "the output is named")
+        good = write_image(hasty.inbox / "good" / "e.png", 5)
+        hasty.wait_until(lambda: not good.exists(), "a good rule has a worker again")
+    write_image(hasty.inbox / "nas" / "f.png", 6)
 
-    hasty.wait_until(lambda: hasty.counts()["done"] == 4, "all are done")
+    hasty.wait_until(lambda: hasty.counts() == {"done": 6}, "all are done")
+    assert attempts(hasty) == {"good": [1, 1, 1], "moving": [1], "nas": [1], "writing": [1]}
     hasty.wait_until((archive / "a.png").exists, "the source is where it belongs")
     hasty.wait_until(lambda: not hasty.status()["problems"], "nothing is said any more")
     assert hasty.status()["daemon"]["pid"] == pid

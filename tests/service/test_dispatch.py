@@ -1,5 +1,6 @@
 """Jobs to the worker and their outcomes to the store, with a worker that a test plays."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +13,11 @@ from made import DELIVERY, INBOX, RECIPE, arrival, done, result
 from upscaled.config.settings import RuleSettings
 from upscaled.errors import ExitCode
 from upscaled.job import Changed, Failed, Interrupted, JobState, Order, Outcome, Retry
+from upscaled.service import dispatch
+from upscaled.service import seat as seats
 from upscaled.service.dispatch import Dispatcher
 from upscaled.service.executor import Died, Said
-from upscaled.service.seat import STALL_S, Seat
+from upscaled.service.seat import HELD_S, STALL_S, Seat
 from upscaled.store.jobs import Store
 from upscaled.worker.messages import (
     Announced,
@@ -387,6 +390,47 @@ def test_a_worker_without_a_word_is_killed_and_its_beats_do_not_count(daemon: Da
     assert worker.is_dead
     assert daemon.states() == ["waiting"]
     assert daemon.attempts() == {1: 1}, "alone: it counts"
+
+
+@pytest.mark.parametrize("is_disk", [True, False], ids=["its disk is dead", "the device"])
+def test_a_worker_that_the_kernel_holds_is_no_jobs_fault(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch, *, is_disk: bool
+) -> None:
+    daemon.drop("a.png", "b.png")
+    worker = daemon.up()
+    monkeypatch.setattr(seats, "holds_any_thread", lambda pid: pid == worker.pid)
+    hanging = next(flight.order.source for flight in daemon.dispatcher.flights)
+    answering = threading.Event()
+    dead = frozenset({hanging} if is_disk else ())
+    monkeypatch.setattr(dispatch, "silent", lambda _paths, _limit_s: dead)
+
+    def ask(path: Path) -> threading.Thread:
+        assert path == hanging
+        thread = threading.Thread(target=answering.wait)
+        thread.start()
+        return thread
+
+    monkeypatch.setattr(dispatch, "ask_until_it_answers", ask)
+    daemon.step(HELD_S)
+    assert not worker.is_dead
+    daemon.step(1)
+    assert worker.is_dead
+    assert daemon.states() == ["waiting", "waiting"]
+    assert daemon.attempts() == {1: 0, 2: 0}
+    reasons = dict(daemon.store._conn.execute("SELECT id, reason FROM job"))
+    if is_disk:
+        (pause,) = daemon.store._conn.execute("SELECT rule, reason FROM pause")
+        assert pause == ("photos", f"the disk of {hanging} does not answer")
+        assert reasons[2] is None, "it was only behind it"
+        daemon.up()
+        daemon.step(600)
+        assert daemon.dispatcher.flights == [], "the rule waits for its disk"
+        answering.set()
+        daemon.dispatcher._dead["photos"].join()
+        daemon.step(1)
+        assert len(daemon.dispatcher.flights) == 1, "one job finds out"
+    else:
+        assert set(reasons.values()) == {"a disk, or the device, does not answer"}
 
 
 def test_a_file_that_hangs_each_worker_fails_with_what_it_did_and_what_to_do(

@@ -3,11 +3,13 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from threading import Thread
 
 from upscaled import log
 from upscaled.clock import Clock
 from upscaled.config.settings import RuleSettings
 from upscaled.errors import ExitCode
+from upscaled.hangs import ask_until_it_answers, silent
 from upscaled.job import (
     Arrival,
     Cancelled,
@@ -23,7 +25,7 @@ from upscaled.job import (
 from upscaled.service import routing, scheduler
 from upscaled.service.executor import Died, Executor
 from upscaled.service.footings import Footings
-from upscaled.service.recovery import is_published
+from upscaled.service.recovery import ANSWER_S, is_published
 from upscaled.service.seat import Flight, Seat
 from upscaled.store.jobs import Ready, Store
 from upscaled.worker.messages import (
@@ -75,6 +77,8 @@ class Dispatcher:
         self._footings = footings or Footings(store, clock)
         self._rules: Sequence[RuleSettings] = ()
         self._held: list[_Held] = []
+        self._dead: dict[str, Thread] = {}
+        """By rule: it ends when the disk answers again."""
 
     @property
     def flights(self) -> Sequence[Flight]:
@@ -90,7 +94,8 @@ class Dispatcher:
         """See to the workers, and give them what they can take."""
         self._rules = rules
         named = {rule.name: rule for rule in rules}
-        names = list(named)
+        # A try would hang as well, and hold up the others.
+        names = [name for name in named if not self._is_dead(name)]
         for seat in self.seats:
             seat.step(work_waits=lambda: bool(self._store.ready(names, self._clock.now())))
             while seat.takes_work and (ready := self._choose(seat, names)) is not None:
@@ -204,6 +209,7 @@ class Dispatcher:
             return
         meant = seat.vacate(died.reason)
         self._end_overdue(seat)
+        self._end_held(seat)
         self._end_published(seat)
         jobs = list(seat.flights)
         self._held = [held for held in self._held if held.seat is not seat]
@@ -239,6 +245,28 @@ class Dispatcher:
             reason = f"not done within the timeout of {flight.timeout_s:g} s"
             hint = f"raise `timeout:` of rule {flight.order.rule}, then: upscaled retry {job_id}"
             self._end(seat, job_id, Failed(reason, hint))
+
+    def _end_held(self, seat: Seat) -> None:
+        """Of jobs whose disks do not answer; the others were only behind them."""
+        why, seat.held = seat.held, None
+        if why is None:
+            return
+        disks = {
+            job_id: {flight.order.source, flight.order.delivery.folder}
+            for job_id, flight in seat.flights.items()
+        }
+        dead = silent(set().union(*disks.values()), ANSWER_S)
+        for job_id, own in disks.items():
+            if hanging := sorted(own & dead):
+                rule = seat.flights[job_id].order.rule
+                self._dead[rule] = ask_until_it_answers(hanging[0])
+                self._end(seat, job_id, Snoozed(f"the disk of {hanging[0]} does not answer"))
+            elif not dead:
+                self._end(seat, job_id, Snoozed(why, whole_rule=False))
+
+    def _is_dead(self, rule: str) -> bool:
+        asking = self._dead.get(rule)
+        return asking is not None and asking.is_alive()
 
     def _blame(self, seat: Seat, jobs: Sequence[int], reason: str) -> None:
         flights = {job_id: seat.flights.pop(job_id) for job_id in jobs}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from upscaled import log
 from upscaled.clock import Clock
 from upscaled.config.settings import MAX_ATTEMPTS, RuleSettings
+from upscaled.hangs import holds_any_thread
 from upscaled.job import Order, Result
 from upscaled.models.terms import terms
 from upscaled.service.executor import Executor
@@ -26,6 +27,10 @@ _log = logging.getLogger(__name__)
 
 STALL_S = 600.0
 """No word of any job for so long: the worker hangs. A tile takes seconds on the slowest CPU."""
+HELD_S = 90.0
+"""The same where the kernel holds one of its threads: the disk of a source or result is dead …"""
+_SLOWEST_BYTES_S = 1e6
+"""… or as slow as this."""
 FROZEN_S = 120.0
 """No beat for so long: the whole worker is stopped. It sends one each second."""
 _DEATH_S = 30.0
@@ -84,6 +89,8 @@ class Seat:
         self.stopping = False
         self.overdue: int | None = None
         """The job whose time was over, when the worker was killed for it."""
+        self.held: str | None = None
+        """What held up the worker and is no job's fault, when it was killed for it."""
         self._start_worker = start_worker
         self._clock = clock
         self.keep_alive_s = keep_alive_s
@@ -161,9 +168,20 @@ class Seat:
             _log.error("%s is not done in time: the worker is killed", first.order.source)
             self.overdue = first.order.job_id
             self._kill(worker)
+        elif now - self._heard_at > self._held_limit_s and holds_any_thread(worker.pid):
+            self._heard_at = now
+            self.held = "a disk, or the device, does not answer"
+            self._end_it(worker, self.held)
         elif now - self._heard_at > STALL_S:
             self._heard_at = now
             self._end_it(worker, f"it made no progress for {STALL_S / 60:.0f} min")
+
+    @property
+    def _held_limit_s(self) -> float:
+        marks = [flight.order.fingerprint for flight in self.flights.values()]
+        largest = max((mark.size_bytes for mark in marks if mark is not None), default=0)
+        # A result has sixteen times the pixels.
+        return min(HELD_S + 16 * largest / _SLOWEST_BYTES_S, STALL_S)
 
     def _end_it(self, worker: Executor, why: str) -> None:
         _log.error("the worker hangs: %s; it is killed", why)
@@ -278,7 +296,7 @@ class Seat:
         if self.stopping or self._resting:
             self._resting = self._resting and not renewed
             return True
-        if self.overdue is not None:
+        if self.overdue is not None or self.held is not None:
             self._start_at = self._clock.monotonic()
             return True
         self._restart_later(why)
