@@ -186,6 +186,32 @@ def test_a_disk_that_is_full_at_the_start_is_waited_for(
     assert cheap.wait_for_end() == 0
 
 
+def test_too_few_watches_are_named_in_status_and_every_file_is_done(
+    cheap: CheapDaemon, namespace: Namespace
+) -> None:
+    limit = "/proc/sys/user/max_inotify_watches"
+    cheap.prefix = (
+        *namespace.enter,
+        *("unshare", "--user", "--map-root-user"),
+        *("sh", "-c", f'echo 8 > {limit} && exec "$@"', "sh"),
+    )
+    cheap.configure({"photos": {"poll": "1s"}})
+    for number in range(20):
+        write_image(cheap.inbox / str(number) / "a.png", number)
+    cheap.start()
+
+    cheap.wait_until(says(cheap, "user.max_inotify_watches is 8", "sysctl"), "the limit is named")
+    cheap.wait_until(lambda: cheap.counts()["done"] == 20, "all are done")
+    for number in range(20):
+        write_image(cheap.inbox / str(number) / "b.png", 20 + number)
+    cheap.wait_until(lambda: cheap.counts()["done"] == 40, "those that come later, too")
+    assert attempts(cheap) == {"photos": [1] * 40}
+    assert cheap.child is not None
+    enter = ("nsenter", "--target", str(cheap.child.pid), "--user", "--preserve-credentials")
+    subprocess.run([*enter, "sh", "-c", f"echo 1000 > {limit}"], check=True, timeout=10)
+    cheap.wait_until(lambda: not cheap.status()["problems"], "it is mended by itself")
+
+
 def test_thirty_two_open_files_are_enough(cheap: CheapDaemon) -> None:
     cheap.prefix = (*cheap.prefix, "prlimit", "--nofile=32")
     cheap.configure()

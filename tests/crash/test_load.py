@@ -5,6 +5,7 @@ The short form has limits for a machine that is busy with other things; `soak` h
 
 import os
 import re
+import signal
 import statistics
 import time
 from pathlib import Path
@@ -14,9 +15,11 @@ import pytest
 from crash_daemon import SETTLE_S, CheapDaemon, write_image
 from crash_stage import headline
 
+from upscaled.watch.schedule import SCAN_SHARE
+
 FOLDERS = 100
 IDLE_S = 60.0
-SCANS_AN_HOUR = 12
+RESCAN_S = 300.0
 """By default, and but for the spread."""
 
 
@@ -97,7 +100,7 @@ def test_a_hundred_thousand_files_are_queued_in_fifteen_seconds(tmp_path: Path, 
         daemon.end()
         daemon.show_log()
     # None falls into the minute that is measured: it follows five minutes after the last one.
-    an_hour_s = busy_s * 3600 / IDLE_S + scan_s * SCANS_AN_HOUR
+    an_hour_s = busy_s * 3600 / IDLE_S + scan_s * 3600 / max(RESCAN_S, scan_s / SCAN_SHARE)
     headline(
         f"100,000 files queued in {took_s:.1f} s ({queued_cpu_s:.1f} CPU-seconds), "
         f"{memory_mb:.0f} MB at most; then {an_hour_s:.1f} CPU-seconds an hour while idle "
@@ -109,6 +112,35 @@ def test_a_hundred_thousand_files_are_queued_in_fifteen_seconds(tmp_path: Path, 
     assert queued_cpu_s <= 15
     assert memory_mb <= 200
     assert an_hour_s <= 10
+
+
+@pytest.mark.soak
+def test_twenty_thousand_files_while_the_daemon_is_stopped_are_queued(
+    tmp_path: Path, home: Path
+) -> None:
+    """More events than the kernel keeps: it drops the rest, and says so."""
+    count = 20_000
+    daemon = CheapDaemon(tmp_path / "daemon", home=home)
+    daemon.configure()
+    try:
+        daemon.start()
+        assert daemon.call("pause").returncode == 0
+        for number in range(FOLDERS):
+            (daemon.inbox / f"{number:02}").mkdir()
+        write_image(daemon.inbox / "99" / "a.png", 1)
+        daemon.wait_until(lambda: daemon.counts()["waiting"] == 1, "the last folder is watched")
+        daemon.send(signal.SIGSTOP)
+        for number in range(count):
+            (daemon.inbox / f"{number % FOLDERS:02}" / f"{number}.png").write_bytes(b"%d" % number)
+        daemon.send(signal.SIGCONT)
+        began = time.monotonic()
+        daemon.wait_until(lambda: daemon.counts()["waiting"] == 1 + count, "all are queued")
+        took_s = time.monotonic() - began
+        assert "inotify lost events" in daemon.log
+    finally:
+        daemon.end()
+    headline(f"{count:,} files dropped while it was stopped: all queued after {took_s:.1f} s")
+    assert took_s < RESCAN_S
 
 
 @pytest.mark.soak

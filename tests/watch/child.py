@@ -49,6 +49,7 @@ def look(command: str) -> object:
         "names": sorted(names),
         "count": len(names),
         "oddities": oddities,
+        "well": view.is_well,
         "view": [view.watched_by, view.reason, view.first_scan_done, view.files],
     }.get(command)
 

@@ -118,6 +118,7 @@ def test_folders_beyond_the_watch_limit_are_polled_until_it_is_raised(
     assert "and 32 other folders" in reason
     assert "user.max_inotify_watches is 8" in reason
     assert "sudo sysctl user.max_inotify_watches=524288" in reason
+    assert not inbox.ask("well")
     fill(root, [*after, "new/folder/a.png"])
     eventually(lambda: inbox.ask("names") == sorted([*before, *after, "new/folder/a.png"]))
 
@@ -174,6 +175,7 @@ def test_a_network_mount_below_a_local_root_is_polled_and_the_rest_is_watched(
     assert watched_by == "inotify"
     assert f"{root}/nas: looked through every 0.5 s" in reason
     assert "does not see changes on cifs" in reason
+    assert inbox.ask("well"), "polling it is no trouble"
     inbox.ask(f"shell mkdir '{root}/nas/deep'; echo x > '{root}/nas/deep/a.png'")
     fill(root, ["local.png"])
     eventually(lambda: inbox.ask("names") == ["local.png", "nas/deep/a.png"])

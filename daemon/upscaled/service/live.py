@@ -110,7 +110,7 @@ def _problems(supervisor: "Supervisor", views: list[InboxView]) -> Iterator[dict
     for failed in supervisor.herald.troubles:
         yield _problem(failed, "try its command by hand; what it said: upscaled logs")
     for view in views:
-        if view.reason is not None:
+        if view.reason is not None and not view.is_well:
             hint = "it is looked for by itself; to look now: upscaled scan"
             yield _problem(f"inbox {view.root}: {view.reason}", hint)
 

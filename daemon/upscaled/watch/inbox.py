@@ -133,6 +133,7 @@ class Inbox:
             first_scan_done=self._schedule.last_scan_s is not None,
             footing=self._footing,
             is_held=held,
+            is_well=trouble is None and survey.is_as_designed,
         )
 
     # Everything below runs in the inbox's own thread, but for `_hear`.

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 ROOT_CHECK_S = 5.0
 """Renames of a folder above the root are not reported by inotify; one stat shows them."""
-SCAN_SHARE = 0.002
-"""A scan of everything may take this share of the time, whatever `rescan_s` says: 7 s an hour …"""
+SCAN_SHARE = 0.001
+"""A scan of everything may take this share of the time, whatever `rescan_s` says: 4 s an hour …"""
 LONGEST_SCAN_PAUSE_S = 3600.0
 """… but an hour is the longest that a lost event goes unnoticed, however slow the disk is."""
 POLL_SHARE = 0.05

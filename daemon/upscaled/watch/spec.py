@@ -64,6 +64,8 @@ class InboxView:
     """What the root lies on, once that was seen."""
     is_held: bool = False
     """The disk does not answer: the thread waits for it in the kernel, which no restart mends."""
+    is_well: bool = False
+    """If there is a reason, it is no trouble: a network mount is polled, as it has to be."""
 
 
 def shown(path: Path) -> str:

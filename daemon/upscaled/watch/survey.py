@@ -36,6 +36,8 @@ class Survey:
         """Folders to be looked through, with the reason."""
         self.unwatched_why: str | None = None
         """The same in one sentence."""
+        self.is_as_designed = True
+        """What is not watched lies where inotify is blind, which nobody can mend."""
         self.root_unwatched = False
         self.root_lost = False
         """The root vanished while it was looked at; `enter` tells that it is back."""
@@ -116,8 +118,14 @@ class Survey:
             below = self._list(waiting.pop())
             waiting += (path for path in below if deep or self.seen.folder(path) is None)
         self.root_unwatched = b"" in self.unwatched
-        self.unwatched_why = explain_unwatched(self.unwatched, self._spec)
+        mendable = {path: why for path, why in self.unwatched.items() if not self._is_blind(path)}
+        self.is_as_designed = not mendable
+        self.unwatched_why = explain_unwatched(mendable or self.unwatched, self._spec)
         return self._pulse()
+
+    def _is_blind(self, path: bytes) -> bool:
+        folder = self.seen.folder(path)
+        return folder is not None and folder.blind is not None
 
     def _list(self, path: bytes) -> list[bytes]:
         """List one folder; gives the subfolders to go on with."""
