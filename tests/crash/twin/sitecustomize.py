@@ -13,7 +13,7 @@ def _open_upscaler(*_: object, **__: object) -> object:
     class Twin(NearestUpscaler):
         architecture, device, precision, exactness = "nearest", "cpu", "fp32", "exact"
         notes = ()
-        tile_px = None
+        tile_px = compilation = None
 
         def memory_bytes(self) -> tuple[int, int]:
             return 1, 1
