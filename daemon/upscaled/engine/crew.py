@@ -1,12 +1,11 @@
 """Tiles in parallel: on a CPU one thread for each core, each tile on a single core.
 
 Against one tile at a time on all cores this is 1.2 to 1.7 times faster on two cores that others
-use too (fastest of 20 rounds): there is no barrier after each layer, and copies overlap with the
-matrix units of the neighbour.
+use too (fastest of 20 rounds): there is no barrier after each layer (nor after each block, see
+`wavefront`), and copies overlap with the matrix units of the neighbour.
 """
 
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,11 +13,12 @@ from contextlib import contextmanager
 import torch
 
 from upscaled.engine.tiles import Box
+from upscaled.engine.wavefront import Tile, Wavefront
 from upscaled.errors import Interrupted
 
 
 class Crew:
-    """Works a list of boxes off; the calling thread works too, and alone talks to the caller."""
+    """Works tiles off; the calling thread works too, and alone talks to the caller."""
 
     def __init__(
         self,
@@ -32,40 +32,50 @@ class Crew:
         self._pool = pool
         self._cancelled = cancelled
         self._advance = advance
-        self._lock = threading.Lock()
-        self._waiting: deque[Box] = deque()
+        self._changed = threading.Condition()
+        """Guards all that follows, and the wavefront; notified when a tile may have become free."""
         self._units = 0
         self._stopped = False
 
     def work_off(
         self,
-        boxes: Iterable[Box],
-        work: Callable[[Box], bool],
+        wavefront: Wavefront,
+        work: Callable[[Tile], bool],
         *,
         smaller: Callable[[Box], Iterable[Box]],
-        units: Callable[[Box], int],
+        units: Callable[[Tile], int],
     ) -> None:
-        """Calls `work` for each box, once if it says True.
+        """Calls `work` for each tile, once if it says True.
 
-        False: it did not fit. It and all that wait are cut by `smaller`, which may raise.
+        False: it did not fit. It and all that wait are cut by `smaller`.
 
         Raises:
             Interrupted: `cancelled` said so.
         """
-        self._waiting = deque(boxes)
         self._stopped = False
 
         def loop(*, leads: bool) -> None:
             try:
-                self._loop(work, smaller, units, leads=leads)
+                while (tile := self._next(wavefront, leads=leads)) is not None:
+                    fits = work(tile)
+                    with self._changed:
+                        if fits:
+                            wavefront.finish(tile)
+                            self._units += units(tile)
+                        else:
+                            wavefront.cut(tile, smaller)
+                        self._changed.notify_all()
+                    if leads:
+                        self._report()
             except BaseException:
-                self._stopped = True
+                with self._changed:
+                    self._stopped = True
+                    self._changed.notify_all()
                 raise
 
         others: list[Future[None]] = []
         if self._pool is not None:
-            count = min(self.workers, len(self._waiting)) - 1
-            others = [self._pool.submit(loop, leads=False) for _ in range(count)]
+            others = [self._pool.submit(loop, leads=False) for _ in range(self.workers - 1)]
         try:
             loop(leads=True)
         finally:
@@ -74,35 +84,20 @@ class Crew:
             raise failures[0]
         self._report()
 
-    def _loop(
-        self,
-        work: Callable[[Box], bool],
-        smaller: Callable[[Box], Iterable[Box]],
-        units: Callable[[Box], int],
-        *,
-        leads: bool,
-    ) -> None:
-        while not self._stopped:
-            if leads and self._cancelled():
-                raise Interrupted
-            with self._lock:
-                if not self._waiting:
-                    return
-                box = self._waiting.popleft()
-            if work(box):
-                with self._lock:
-                    self._units += units(box)
-            else:
-                with self._lock:
-                    halves = list(smaller(box))
-                    self._waiting = deque(
-                        [*halves, *(half for other in self._waiting for half in smaller(other))]
-                    )
-            if leads:
-                self._report()
+    def _next(self, wavefront: Wavefront, *, leads: bool) -> Tile | None:
+        """Waits for a tile that may start; None: there will be no more."""
+        if leads and self._cancelled():
+            raise Interrupted
+        with self._changed:
+            while not (self._stopped or wavefront.is_over):
+                tile = wavefront.take()
+                if tile is not None:
+                    return tile
+                self._changed.wait()
+        return None
 
     def _report(self) -> None:
-        with self._lock:
+        with self._changed:
             units, self._units = self._units, 0
         if units:
             self._advance(units)

@@ -77,12 +77,13 @@ class Plan:
         return 1 + max((block.target for block in self.blocks), default=PICTURE)
 
     def peak_map_channels(self) -> int:
-        """Channels of all feature maps alive at once, at most."""
+        """Channels of all feature maps alive at once, at most: each block overlaps the next."""
         alive: dict[int, int] = {}
         peak = 0
-        for index, block in enumerate(self.blocks):
-            if block.target != PICTURE:
-                alive[block.target] = block.channels
+        for index in range(len(self.blocks)):
+            for block in self.blocks[index : index + 2]:
+                if block.target != PICTURE:
+                    alive[block.target] = block.channels
             peak = max(peak, sum(alive.values()))
             alive = {slot: n for slot, n in alive.items() if self.last_use(slot) > index}
         return peak

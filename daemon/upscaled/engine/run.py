@@ -1,6 +1,6 @@
-"""Runs a plan over one picture: block after block, tile after tile, whatever memory allows."""
+"""Runs a plan over one picture: tile after tile of block after block, whatever memory allows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from upscaled.engine.device import Device
 from upscaled.engine.picture import Source, Target
 from upscaled.engine.plan import PICTURE, Block, Plan
 from upscaled.engine.tiles import Box, Size, grid
+from upscaled.engine.wavefront import Wavefront
 from upscaled.errors import OutOfMemory
 
 SMALLEST_TILE_PX = 16
@@ -35,7 +36,7 @@ class BlockRun:
         tile_for: Callable[[Block, Size], Size],
         maps_on: torch.device | None = None,
     ) -> None:
-        """`tile_for` is asked before each block, so that a failure counts for the next.
+        """`tile_for` is asked before each block, so that a failure counts for those after it.
 
         `maps_on`: where feature maps over the whole picture are kept, if not on the device.
         """
@@ -48,13 +49,25 @@ class BlockRun:
         self._maps: dict[int, Tensor] = {}
 
     def run(self, source: Source, target: Target) -> None:
-        for index, block in enumerate(self._plan.blocks):
+        blocks = self._plan.blocks
+
+        def begin(index: int) -> Iterable[Box]:
+            block = blocks[index]
             if block.target != PICTURE and block.target not in self._maps:
                 self._maps[block.target] = self._empty_map(block, source.size)
-            self._run_block(block, source, target)
+            return grid(source.size, self._tile_for(block, source.size), 8)
+
+        def end(index: int) -> None:
             for slot in list(self._maps):
                 if self._plan.last_use(slot) <= index:
                     del self._maps[slot]
+
+        self._crew.work_off(
+            Wavefront(len(blocks), halo_px=max(b.halo_px for b in blocks), begin=begin, end=end),
+            lambda tile: self._fits(blocks[tile.block], source, target, tile.core),
+            smaller=lambda box: box.halves() if _can_be_cut(box) else (box,),
+            units=lambda tile: tile.core.area * blocks[tile.block].macs_per_px,
+        )
 
     def _empty_map(self, block: Block, size: Size) -> Tensor:
         shape = (1, size.height, size.width, block.channels)
@@ -76,29 +89,19 @@ class BlockRun:
             device=self._maps_on,
         )
 
-    def _run_block(self, block: Block, source: Source, target: Target) -> None:
-        def work(core: Box) -> bool:
-            elements = core.area * block.elements_per_px
-            with torch.inference_mode():
-                # With what becomes of the tile: copies take memory too, and on CUDA an error
-                # of the kernels is only told where one waits for the result.
-                done = self._attempts.call(lambda: self._do(block, source, target, core), elements)
-                if done is None:
-                    if not _can_be_cut(core):
-                        raise OutOfMemory(
-                            f"a tile of {core.width}×{core.height} px does not fit "
-                            f"{self._device.name}",
-                            hint="Close other programs on this device, or set device: cpu.",
-                        )
-                    return False
-            return True
-
-        self._crew.work_off(
-            grid(source.size, self._tile_for(block, source.size), 8),
-            work,
-            smaller=lambda box: box.halves() if _can_be_cut(box) else (box,),
-            units=lambda box: box.area * block.macs_per_px,
-        )
+    def _fits(self, block: Block, source: Source, target: Target, core: Box) -> bool:
+        """Computes a tile and puts it where it belongs; False: it ran out of memory."""
+        elements = core.area * block.elements_per_px
+        with torch.inference_mode():
+            # With what becomes of the tile: copies take memory too, and on CUDA an error
+            # of the kernels is only told where one waits for the result.
+            done = self._attempts.call(lambda: self._do(block, source, target, core), elements)
+        if done is None and not _can_be_cut(core):
+            raise OutOfMemory(
+                f"a tile of {core.width}×{core.height} px does not fit {self._device.name}",
+                hint="Close other programs on this device, or set device: cpu.",
+            )
+        return done is not None
 
     def _do(self, block: Block, source: Source, target: Target, core: Box) -> bool:
         result = self._tile(block, source, core)
