@@ -19,8 +19,9 @@ from upscaled.engine.plan import (
     padded_block,
     shrunk,
 )
-from upscaled.engine.reach import reach_of
-from upscaled.engine.scratch import Scratch
+from upscaled.engine.reach import NotLocal, reach_of
+from upscaled.engine.scratch import Scratch, clear_outside
+from upscaled.engine.tail import tail_block
 from upscaled.engine.tiles import Box
 
 RESIDUAL = 0.2
@@ -68,25 +69,32 @@ def esrgan_plan(net: Any, scale: int, device: Device) -> Plan:
             )
         current = _INPUT
     blocks.append(
-        padded_block(
-            last,
-            run=Chain([last], device),
+        Block(
+            body=_Joining(last, device, scratch),
+            halo_px=reach_of(last).halo_px,
             source=current,
             target=_FIRST,
             channels=filters,
             shortcut=_TRUNK,
+            macs_per_px=macs_per_px(last),
+            elements_per_px=elements_per_px(last),
         )
     )
-    blocks.append(
-        padded_block(
+    blocks.append(_tail_block(tail, device, scratch))
+    return Plan(tuple(blocks), Exactness.EXACT, net.shuffle_factor or 1, scale, scratch)
+
+
+def _tail_block(tail: list[nn.Module], device: Device, scratch: Scratch) -> Block:
+    try:
+        return tail_block(tail, device, scratch, source=_FIRST)
+    except NotLocal:  # pixel-shuffle, or ×3
+        return padded_block(
             nn.Sequential(*tail),
             run=Chain(tail, device, gives_picture=True),
             source=_FIRST,
             target=PICTURE,
             channels=3,
         )
-    )
-    return Plan(tuple(blocks), Exactness.EXACT, net.shuffle_factor or 1, scale, scratch)
 
 
 def dense_blocks(net: Any) -> list[Any]:
@@ -160,10 +168,19 @@ class DenseBlock:
         return self._convs[-1].add_to(total, held)
 
 
-def clear_outside(tensor: Tensor, box: Box, inside: Box) -> None:
-    """Zeros where `box`, over which `tensor` lies, leaves the image."""
-    valid = box.grown(0, inside).within(box)
-    tensor[:, :, : valid.top].zero_()
-    tensor[:, :, valid.bottom :].zero_()
-    tensor[:, :, :, : valid.left].zero_()
-    tensor[:, :, :, valid.right :].zero_()
+class _Joining:
+    """A convolution that is added to the shortcut before it is rounded."""
+
+    def __init__(self, layer: nn.Module, device: Device, scratch: Scratch) -> None:
+        self._conv = conv_of(layer, device)
+        self._scratch = scratch
+        self._device = device
+
+    def __call__(
+        self, source: Tensor, region: Box, core: Box, inside: Box, shortcut: Tensor | None
+    ) -> Tensor:
+        ringed = core.spread(self._conv.radius)
+        feed = self._scratch.ringed(source, region, ringed, inside, self._device)
+        if shortcut is None:
+            return self._conv(feed)
+        return self._conv.add_to(shortcut.clone(memory_format=torch.channels_last), feed)

@@ -26,6 +26,26 @@ class Scratch(threading.local):
         shaped = flat[:size].view(1, box.height, box.width, channels)
         return shaped.permute(0, 3, 1, 2)
 
+    def ringed(self, source: Tensor, region: Box, box: Box, inside: Box, device: Device) -> Tensor:
+        """`source`, which lies over `region`, over `box`, with zeros where that leaves the image.
+
+        `region` is all of `box` that is `inside` the image. It is held in place 0.
+        """
+        tensor = self.take(0, source.shape[1], box, device)
+        clear_outside(tensor, box, inside)
+        rows, columns = region.within(box).slices
+        tensor[:, :, rows, columns] = source
+        return tensor
+
     def release(self) -> None:
         """Frees what the calling thread holds."""
         self._flat.clear()
+
+
+def clear_outside(tensor: Tensor, box: Box, inside: Box) -> None:
+    """Zeros where `box`, over which `tensor` lies, leaves the image."""
+    valid = box.grown(0, inside).within(box)
+    tensor[:, :, : valid.top].zero_()
+    tensor[:, :, valid.bottom :].zero_()
+    tensor[:, :, :, : valid.left].zero_()
+    tensor[:, :, :, valid.right :].zero_()
