@@ -15,7 +15,9 @@ FOLDER = Path(__file__).parents[2] / "config"
 EXAMPLES = [path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.yml"))]
 WORDS = sorted({word for text in EXAMPLES for word in re.findall(r"\S+", text)})
 MARKS = "\n|\n  |\n    |- |: |{|}|[|]|*|&a |<<|!x |~|no|012|1:30|${A|${A:-b}|'|\"|\t|\0|\x85|\ud800"
-PARTS = "components component extends defaults include workflow model params rules watch output"
+PARTS = (
+    "component extends defaults include workflow model params rules watch output !reset !override"
+)
 PIECES = st.sampled_from([*WORDS, *MARKS.split("|"), *PARTS.split()])
 COMMON = settings(
     max_examples=150,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from upscaled.config.conditions import Conditions
 from upscaled.config.load import default_settings
 from upscaled.config.problems import ConfigProblems
 from upscaled.config.settings import DEFAULT_INCLUDE, Settings
@@ -265,3 +266,41 @@ def test_the_desktop_is_told_as_wished(load: Load, written: str, wanted: str) ->
 def test_a_wish_without_sense_names_those_that_there_are(load: Load) -> None:
     with pytest.raises(ConfigProblems, match="write true, false or failures"):
         load("notifications: loud\nrules: {a: {watch: in, output: out}}")
+
+
+def test_tags_of_compose_replace_and_take_out(load: Load) -> None:
+    base = """\
+        device: cpu
+        rules:
+          a:
+            watch: [in, more]
+            include: ["*.png"]
+            exclude: [raw]
+            when: {gray: true, size: {max: 1MB}}
+            output: {folder: out, quality: 90, name: "{stem}_a.{ext}"}
+            priority: 3
+          b: {watch: b, output: out}
+        """
+    top = """\
+        device: !reset
+        rules:
+          a:
+            watch: !override [else]
+            include: ["*.jpg"]
+            exclude: !reset []
+            when: !override {alpha: true}
+            output: !override /results
+            priority: !override 4
+          b: !reset null
+        """
+    settings = load(base, top)
+    (rule,) = settings.rules
+    assert [root.name for root in rule.roots] == ["else"]
+    assert (rule.include, rule.exclude) == (("*.png", "*.jpg"), ())
+    assert rule.when == Conditions(alpha=True)
+    assert rule.delivery.folder == Path("/results")
+    assert rule.recipe.quality is None
+    assert rule.delivery.name == "{stem}_{scale}x.{ext}"
+    assert (settings.device, rule.priority) == ("auto", 4)
+    again = "rules: {b: {watch: again, output: out}}"
+    assert [rule.name for rule in load(base, top, again).rules] == ["a", "b"]

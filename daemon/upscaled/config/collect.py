@@ -1,6 +1,6 @@
 """Things with names, however they were written: a mapping, a list with `id:`, or one alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from upscaled.config.findings import INLINE, SINGLE, SINGLE_JOB, SINGLE_WORKFLOW
 from upscaled.config.problems import Problem
@@ -30,7 +30,7 @@ def collected(tree: Mapping, kind: Kind, problems: list[Problem]) -> Mapping | N
         entry = tree.entries.get(key)
         if entry is None or (isinstance(entry.value, Scalar) and entry.value.value is None):
             continue
-        first = first or entry.key
+        first = first or replace(entry.key, merge=entry.value.mark.merge)
         for name, found in _named(key, entry.value, kind, problems):
             if name in named:
                 earlier = named[name].key.origin

@@ -13,13 +13,14 @@ from yaml.nodes import MappingNode, ScalarNode, SequenceNode
 from upscaled.config.problems import Problem
 from upscaled.config.scalars import trap, typed
 from upscaled.config.syntax import syntax_problem
-from upscaled.config.tree import Entry, Location, Mapping, Mark, Node, Scalar, Sequence, Text
+from upscaled.config.tree import Entry, Location, Mapping, Mark, Merge, Node, Scalar, Sequence, Text
 
 _NODES_MAX = 20_000
 """An alias counts each time it is used: a "billion laughs" ends here."""
 _DEPTH_MAX = 50
 _PLAIN = "plain"
 _CORE = "tag:yaml.org,2002:"
+_MERGES: dict[str, Merge] = {"!reset": "reset", "!override": "override"}
 _CAST = {"str": str, "int": int, "float": float, "bool": bool, "null": type(None)}
 
 
@@ -113,7 +114,8 @@ class _Builder:
 
     def mark(self, node: yaml.Node) -> Mark:
         at, end = node.start_mark, node.end_mark
-        return Mark(self.text, at.line + 1, at.column + 1, at.index, end.index)
+        merge: Merge = _MERGES.get(node.tag, "")
+        return Mark(self.text, at.line + 1, at.column + 1, at.index, end.index, merge)
 
     def node(self, node: yaml.Node, at: Location) -> Node:
         self._count += 1
@@ -136,7 +138,7 @@ class _Builder:
         if isinstance(node, ScalarNode):
             return self._scalar(node, at)
         kind = "map" if isinstance(node, MappingNode) else "seq"
-        if node.tag != _CORE + kind:
+        if node.tag != _CORE + kind and node.tag not in _MERGES:
             self._refuse_tag(node)
         if isinstance(node, MappingNode):
             return self._mapping(node, at)
@@ -145,13 +147,15 @@ class _Builder:
 
     def _scalar(self, node: ScalarNode, at: Location) -> Scalar:
         mark = self.mark(node)
-        if node.tag == _PLAIN:
+        if mark.merge == "reset":
+            return Scalar(mark, None)
+        if node.tag == _PLAIN or (mark.merge and node.style is None):
             if ambiguous := trap(node.value):
                 message, hint = ambiguous
                 self.traps.append((at, mark.problem(message, hint=hint)))
             return Scalar(mark, typed(node.value))
         wanted = _CAST.get(node.tag.removeprefix(_CORE))
-        if wanted is str:
+        if wanted is str or mark.merge:
             return Scalar(mark, self._whole(node))
         value = typed(node.value)
         if wanted is None:

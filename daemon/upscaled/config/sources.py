@@ -60,6 +60,7 @@ def gather(
     merged: Node = trees[0]
     for tree in trees[1:]:
         merged = _over(merged, tree, ())
+    merged = _without_resets(merged)
     assert isinstance(merged, Mapping)  # noqa: S101  for the type checker
     return Gathered(merged, reader.problems, reader.broken, reader.files, reader.watched)
 
@@ -192,7 +193,12 @@ class _Reader:
 
 
 def _over(base: Node, top: Node, at: Location) -> Node:
-    """As `overlay`, but lists are joined, as compose does when several files are given."""
+    """As `overlay`, but lists are joined, as compose does when several files are given.
+
+    Its tags are known too: `!override` replaces, `!reset` leaves out what was there.
+    """
+    if "reset" in {base.mark.merge, top.mark.merge} or top.mark.merge == "override":
+        return top
     if isinstance(base, Sequence) and isinstance(top, Sequence):
         known = [plain(item) for item in base.items]
         new = tuple(item for item in top.items if plain(item) not in known)
@@ -205,6 +211,21 @@ def _over(base: Node, top: Node, at: Location) -> Node:
         value = _over(below.value, entry.value, (*at, key)) if below else entry.value
         entries[key] = Entry(entry.key, value)
     return Mapping(top.mark, entries)
+
+
+def _without_resets(node: Node) -> Node:
+    match node:
+        case Mapping(mark, entries):
+            kept = {
+                key: Entry(entry.key, _without_resets(entry.value))
+                for key, entry in entries.items()
+                if entry.value.mark.merge != "reset"
+            }
+            return Mapping(mark, kept)
+        case Sequence(mark, items):
+            kept_items = [item for item in items if item.mark.merge != "reset"]
+            return Sequence(mark, tuple(map(_without_resets, kept_items)))
+    return node
 
 
 def _above_magic(pattern: Path) -> Path:

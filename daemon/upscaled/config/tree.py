@@ -3,13 +3,16 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from upscaled.config.problems import Problem, Severity
 from upscaled.config.settings import Origin
 
 Location = tuple[str | int, ...]
 """Keys and indexes from the root, as in pydantic's errors."""
+
+
+Merge = Literal["", "reset", "override"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ class Mark:
     column: int
     start: int = 0
     end: int = 0
+    merge: Merge = ""
+    """What a value does to the one of an earlier file, as compose's tags say."""
 
     @property
     def origin(self) -> Origin:
