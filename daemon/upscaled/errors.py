@@ -92,6 +92,18 @@ class ControlError(UpscaledError):
     """The daemon answered with a refusal, or with something that is no answer."""
 
 
+class DaemonUnreachable(ControlError):
+    """The daemon runs, and its control socket is not there."""
+
+    def __init__(self, pid: int | None) -> None:
+        """`pid`: as far as it is known."""
+        self.pid = pid
+        super().__init__(
+            f"the daemon runs (pid {pid or 'unknown'}), but its control socket is not there",
+            hint="it makes a new one within seconds; or: upscaled down",
+        )
+
+
 class ServiceError(UpscaledError):
     """The user instance of systemd is not there, or refused."""
 

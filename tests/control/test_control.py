@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from upscaled.control import protocol
 from upscaled.control import server as module
-from upscaled.control.client import ask
+from upscaled.control.client import ask_at as ask
 from upscaled.control.protocol import Request
 from upscaled.control.server import Server, refuse
 from upscaled.errors import ControlError, DaemonNotRunning, UsageError

@@ -601,6 +601,7 @@ def test_a_device_that_is_not_wanted_any_more_ends_its_work_and_goes() -> None:
 def test_stopping_gives_back_what_was_in_flight_and_starts_nothing(daemon: Daemon) -> None:
     daemon.drop("a.png", "b.png", "c.png")
     worker = daemon.up()
+    worker.say(Progressed(1, "upscale", 1, 9, 100))
     daemon.dispatcher.begin_stop()
     assert worker.sent[-1] == Stop()
     assert not daemon.dispatcher.is_stopped
@@ -617,11 +618,25 @@ def test_stopping_gives_back_what_was_in_flight_and_starts_nothing(daemon: Daemo
 
 def test_being_killed_while_stopping_costs_no_attempt(daemon: Daemon) -> None:
     daemon.drop("a.png")
-    daemon.up()
+    daemon.up().say(Progressed(1, "upscale", 1, 9, 100))
     daemon.dispatcher.begin_stop()
     daemon.dispatcher.kill()
     assert daemon.dispatcher.is_stopped
     assert daemon.attempts() == {1: 0}
+
+
+@pytest.mark.parametrize("stage", [None, "decode", "load"])
+def test_a_worker_that_has_begun_no_tile_is_not_waited_for(
+    daemon: Daemon, stage: str | None
+) -> None:
+    daemon.drop("a.png")
+    worker = daemon.up()
+    if stage:
+        worker.say(Progressed(1, stage, 0, 1, 0))
+    daemon.dispatcher.begin_stop()
+    assert daemon.dispatcher.is_stopped, "while it loads a model, it hears nothing"
+    assert daemon.attempts() == {1: 0}
+    assert daemon.states() == ["waiting"]
 
 
 def test_stopping_before_any_worker_is_over_at_once(daemon: Daemon) -> None:

@@ -108,7 +108,7 @@ class House:
         return partial.rename(self.inbox / name)
 
     def status(self) -> dict[str, Any]:
-        return ask(self.dirs.socket, Request("status"))
+        return ask(self.dirs, Request("status"))
 
     def problems(self) -> list[str]:
         try:
@@ -151,12 +151,12 @@ def test_a_reload_gives_the_workers_what_has_changed_for_them(house: House) -> N
     def scenario() -> None:
         house.wait(lambda: house.is_up() and house.workers, "it runs")
         house.settings = replace(house.settings, keep_alive_s=5.0)
-        ask(house.dirs.socket, Request("reload"))
+        ask(house.dirs, Request("reload"))
         house.settings = replace(house.settings, precision="fp32")
-        ask(house.dirs.socket, Request("reload"))
+        ask(house.dirs, Request("reload"))
         house.wait(lambda: len(house.workers) == 2, "another worker")
         house.settings = replace(house.settings, device=("cuda:0", "cuda:1"))
-        ask(house.dirs.socket, Request("reload"))
+        ask(house.dirs, Request("reload"))
         house.drop("a.png")
         house.wait_done(1)
         house.wait(lambda: len(house.status()["workers"]) == 2, "the old one is gone")
@@ -198,7 +198,7 @@ def test_systemd_hears_each_step_and_no_watchdog_while_a_worker_hangs(
         house.workers[0].say(Resident("m", "ESRGAN", 4, "cpu", "fp32", "exact", 0.1))
         house.wait(lambda: "READY=1" in manager.hear(), "it is ready")
         house.wait(lambda: "WATCHDOG=1" in manager.hear(), "all make progress")
-        ask(house.dirs.socket, Request("reload"))
+        ask(house.dirs, Request("reload"))
         house.wait(lambda: manager.hear().count("READY=1") == 2, "the reload is over")
 
         monkeypatch.setattr(seat, "FROZEN_S", 0.3)
@@ -250,7 +250,7 @@ def test_a_database_that_cannot_be_opened_yet_is_waited_for_and_status_says_so(
         house.wait(house.problems, "it says why it waits")
         assert house.problems() == ["everything waits: the disk is full"]
         with pytest.raises(ControlError, match="the disk is full"):
-            ask(house.dirs.socket, Request("scan"))
+            ask(house.dirs, Request("scan"))
         waits = "STATUS=waits: the disk is full"
         house.wait(lambda: waits in house.told, "systemd knows")
         house.drop("a.png")

@@ -14,7 +14,7 @@ from upscaled.job import Failed, Retry, Snoozed
 from upscaled.store import views
 from upscaled.store.jobs import Store
 from upscaled.store.version import SCHEMA_VERSION
-from upscaled.store.views import PauseView, RuleCounts, Views, open_views
+from upscaled.store.views import Overview, PauseView, RuleCounts, Views, open_views
 
 Queue = Any
 DAY_S = 86_400
@@ -91,12 +91,12 @@ def test_it_cannot_write(path: Path) -> None:
         views._conn.execute("DELETE FROM job")
 
 
-def test_a_database_that_is_missing_is_told_and_not_made(tmp_path: Path) -> None:
-    path = tmp_path / "none.db"
-    with pytest.raises(StoreError) as caught, open_views(path):
-        pass
-    assert "upscaled up" in caught.value.hint
-    assert not path.exists()
+def test_where_no_daemon_ever_ran_there_is_nothing_and_nothing_is_made(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "none.db"
+    with open_views(path) as views:
+        assert views.overview(0.0) == Overview()
+        assert views.job(1) is None
+    assert not path.parent.exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"no database\n" * 1000])

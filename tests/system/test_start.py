@@ -66,6 +66,30 @@ def test_once_does_what_lies_in_the_inbox_and_ends(bare: Daemon) -> None:
     assert bare.call("up", "--once", "--config", str(bare.config), timeout_s=100).returncode == 0
 
 
+def test_once_says_so_where_something_still_waits(make_daemon: MakeDaemon) -> None:
+    bare = make_daemon(bound_by_permissions=True)
+    bare.configure()
+    bare.drop("one.png")
+    bare.outbox.chmod(0o555)
+
+    ran = bare.call("up", "--once", "--config", str(bare.config), timeout_s=100)
+    bare.outbox.chmod(0o755)
+
+    assert ran.returncode == 75, "try again later"
+    assert "1 files still wait: cannot write" in ran.stderr
+
+
+def test_orders_reach_a_daemon_whose_socket_is_elsewhere_or_gone(bare: Daemon) -> None:
+    bare.configure()
+    bare.start()
+    bare.wait_until(lambda: bare.status()["daemon"]["running"], "it runs")
+    del bare.environ["XDG_RUNTIME_DIR"]
+
+    assert bare.call("status", "--check").returncode == 0
+    assert bare.call("down").returncode == 0
+    assert bare.wait_for_end() == 0
+
+
 def test_two_daemons_with_folders_of_their_own_share_an_output_folder(
     make_daemon: MakeDaemon,
 ) -> None:
@@ -103,7 +127,7 @@ def test_a_second_daemon_for_the_same_folders_says_which_one_runs(daemon: Daemon
     # The kernel lets go of a dead one's lock, whatever its file says.
     daemon.send(signal.SIGKILL)
     daemon.wait_for_end()
-    assert (daemon.dirs.state / "lock").read_text().strip() == str(pid)
+    assert (daemon.dirs.state / "lock").read_text().splitlines()[0] == str(pid)
     daemon.start()
     assert daemon.status()["daemon"]["pid"] != pid
 

@@ -56,7 +56,7 @@ def gather(dirs: Dirs, *, everything: bool = False) -> dict[str, Any]:
     trouble: list[dict[str, str | None]] = []
     live, silent = None, False
     try:
-        live = ask(dirs.socket, Request("status"))
+        live = ask(dirs, Request("status"))
     except DaemonNotRunning:
         pass
     except ControlError as error:

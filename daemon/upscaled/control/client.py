@@ -7,18 +7,40 @@ from typing import Any
 
 from upscaled.control import protocol
 from upscaled.control.address import short_address
-from upscaled.errors import ControlError, DaemonNotRunning
+from upscaled.control.holder import holder_of
+from upscaled.dirs import Dirs
+from upscaled.errors import ControlError, DaemonNotRunning, DaemonUnreachable
 
 _TIMEOUT_S = 10.0
 
 
-def ask(path: Path, request: protocol.Request, *, timeout_s: float = _TIMEOUT_S) -> dict[str, Any]:
-    """The daemon's reply.
+def ask(dirs: Dirs, request: protocol.Request, *, timeout_s: float = _TIMEOUT_S) -> dict[str, Any]:
+    """The reply of the daemon of these folders.
 
     Raises:
-        DaemonNotRunning: nobody listens.
+        DaemonNotRunning: there is none.
+        DaemonUnreachable: there is one, and nothing listens for it.
         UsageError: it does not know the rule or job that was named.
         ControlError: it refused, or did not answer in time.
+    """
+    try:
+        return ask_at(dirs.socket, request, timeout_s=timeout_s)
+    except DaemonNotRunning:
+        holder = holder_of(dirs.lock)
+        if holder is None:
+            raise
+        if holder.socket not in {None, dirs.socket}:
+            with contextlib.suppress(DaemonNotRunning):
+                return ask_at(holder.socket, request, timeout_s=timeout_s)
+        raise DaemonUnreachable(holder.pid) from None
+
+
+def ask_at(
+    path: Path, request: protocol.Request, *, timeout_s: float = _TIMEOUT_S
+) -> dict[str, Any]:
+    """The reply of whoever listens at this socket.
+
+    Raises: as `ask`; DaemonNotRunning: nobody listens.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.settimeout(timeout_s)

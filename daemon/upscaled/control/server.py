@@ -21,6 +21,7 @@ _IDLE_S = 30.0
 _ANSWER_S = 60.0
 _MOST_CLIENTS = 64
 _BACKLOG = 100
+_LOOK_S = 2.0
 _UCRED = struct.Struct("3i")
 
 T = TypeVar("T")
@@ -75,6 +76,9 @@ class Server:
             raise
         return listener
 
+    def _has_name(self) -> bool:
+        return os.path.lexists(self._path)
+
     def stop(self) -> None:
         # A thread that died has closed its loop.
         with contextlib.suppress(RuntimeError):
@@ -96,11 +100,26 @@ class Server:
             self._loop.close()
 
     async def _listen_until_stopped(self) -> None:
-        server = await asyncio.start_unix_server(
-            self._serve, sock=self._listener, limit=protocol.MAX_REQUEST_BYTES
-        )
-        await self._stopping.wait()
-        server.close()
+        while not self._stopping.is_set():
+            server = await asyncio.start_unix_server(
+                self._serve, sock=self._listener, limit=protocol.MAX_REQUEST_BYTES
+            )
+            await self._stopped_or_hidden()
+            server.close()
+
+    async def _stopped_or_hidden(self) -> None:
+        """Until the end; or until the socket's name is gone, and there is another one."""
+        while not self._stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), _LOOK_S)
+            # A name that is another's now belongs to another daemon: that is not fought over.
+            if not self._stopping.is_set() and not self._has_name():
+                try:
+                    self._listener = self._listen()
+                except OSError:
+                    continue  # its folder cannot be made now
+                _log.warning("%s was gone: the control socket is made anew", self._path)
+                return
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._clients += 1

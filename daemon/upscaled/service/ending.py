@@ -24,6 +24,8 @@ STOP_GRACE_S = 4.0
 STOP_LIMIT_S = 4.8
 """For all of the end: people wait five seconds."""
 _LAST_WAIT_S = 0.05
+ARRIVING_S = 120.0
+"""How long a single pass waits for a file that is not whole yet: for its second and third try."""
 
 
 class Ending:
@@ -66,6 +68,7 @@ def is_drained(supervisor: "Supervisor", events: Mailbox, views: Sequence[InboxV
         and not supervisor.sources.is_busy
         and not supervisor.herald.is_busy
         and not supervisor.store.ready(names, supervisor.clock.now())
+        and not supervisor.store.retries(names, supervisor.clock.now(), ARRIVING_S)
     )
 
 

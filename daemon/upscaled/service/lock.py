@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from upscaled.control.holder import holder_of, noted
 from upscaled.errors import DaemonAlreadyRunning, StoreError, StoreUnavailable
 
 PASSING = frozenset(
@@ -21,8 +22,8 @@ PASSING = frozenset(
 
 
 @contextmanager
-def hold(path: Path) -> Iterator[None]:
-    """Hold the lock while the `with` lasts.
+def hold(path: Path, socket: Path) -> Iterator[None]:
+    """Hold the lock while the `with` lasts; `socket` is noted in it.
 
     Raises:
         DaemonAlreadyRunning: another process holds it.
@@ -34,7 +35,7 @@ def hold(path: Path) -> Iterator[None]:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            _take(fd, path)
+            _take(fd, path, socket)
         except OSError as error:
             kind = StoreUnavailable if error.errno in PASSING else StoreError
             raise kind(
@@ -48,19 +49,19 @@ def hold(path: Path) -> Iterator[None]:
             os.close(fd)
 
 
-def _take(fd: int, path: Path) -> None:
+def _take(fd: int, path: Path, socket: Path) -> None:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        pid = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "?"
+        holder = holder_of(path)
         raise DaemonAlreadyRunning(
-            f"a daemon already runs for {path.parent} (pid {pid})",
+            f"a daemon already runs for {path.parent} (pid {(holder and holder.pid) or '?'})",
             hint="see it with: upscaled status; stop it with: upscaled down",
         ) from error
-    # For people only; on a full disk the lock holds without it.
+    # On a full disk the lock holds without it.
     with contextlib.suppress(OSError):
         os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()}\n".encode("ascii"), 0)
+        os.pwrite(fd, noted(os.getpid(), socket), 0)
 
 
 def owner_id() -> str:

@@ -67,7 +67,7 @@ class Opening:
             ControlError: the runtime folder cannot be used.
         """
         try:
-            self._insist(lambda: held.enter_context(lock.hold(self._dirs.lock)))
+            self._insist(lambda: held.enter_context(lock.hold(self._dirs.lock, self._dirs.socket)))
             self._insist(self._listen)
             held.callback(self._server.stop)
             store: Store = self._insist(lambda: Store.open(self._dirs.store))

@@ -38,6 +38,9 @@ _DEATH_S = 30.0
 START_S = 120.0
 """Until a worker's first sign of life; imports take seconds on a cold disk."""
 _RESTART_MOST_S = 30.0
+_QUEUED = "queued"
+_UNBEGUN = frozenset((_QUEUED, "decode", "ready", "load"))
+"""Stages of a job at which nothing is lost with the worker."""
 
 
 @dataclass(slots=True)
@@ -51,7 +54,7 @@ class Flight:
     max_attempts: int = MAX_ATTEMPTS
     first_since: float | None = None
     """Since when it is the oldest in the worker, which alone waits for nobody."""
-    stage: str = "queued"
+    stage: str = _QUEUED
     stage_since: float = 0.0
     done: int = 0
     total: int = 1
@@ -324,9 +327,14 @@ class Seat:
         self.is_retiring = True
 
     def stop(self) -> None:
-        """Ask the worker to end at its next tile."""
+        """Ask the worker to end at its next tile; one that has begun none ends at once.
+
+        While it imports or loads a model, which takes seconds, it hears nothing.
+        """
         self.stopping = True
         self.say(Stop())
+        if self.worker and all(flight.stage in _UNBEGUN for flight in self.flights.values()):
+            self._kill(self.worker)
 
     def kill(self) -> None:
         self.stopping = True

@@ -189,8 +189,17 @@ class Supervisor:
                 raise
         finally:
             self._shut()
-        failed = self._once and store.failed_since(self.started_at)
-        return ExitCode.ERROR if failed else ExitCode.OK
+        return self._passed(store) if self._once else ExitCode.OK
+
+    def _passed(self, store: Store) -> ExitCode:
+        """How a single pass ended, for scripts."""
+        if store.failed_since(self.started_at):
+            return ExitCode.ERROR
+        waiting, reason = store.unfinished([rule.name for rule in self.active])
+        if not waiting:
+            return ExitCode.OK
+        _log.warning("%d files still wait%s", waiting, f": {reason}" if reason else "")
+        return ExitCode.TEMPFAIL
 
     def _shut(self) -> None:
         shut(

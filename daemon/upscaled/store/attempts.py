@@ -36,6 +36,14 @@ from upscaled.store.schema import Database
 _IS_DUE = f"(not_before <= :now OR not_before > :now + {retry.LONGEST_S})"
 _IS_ON = f"(until IS NULL OR (until > :now AND until <= :now + {retry.LONGEST_S}))"
 
+_PAUSED = f"SELECT rule, {_IS_ON} FROM pause"
+
+_RETRIES = """
+SELECT DISTINCT rule FROM job INDEXED BY job_later
+WHERE state = 'waiting' AND not_before > 0 AND not_before > :now AND not_before <= :until
+    AND attempts > 0
+"""
+
 _NEXT = f"""
 SELECT job.id, path, relative, attempts + 1, recipe, delivery, job.priority, {FINGERPRINT}
 FROM job JOIN recipe ON recipe.id = recipe_id
@@ -111,7 +119,7 @@ class Attempts(Session):
         A few index look-ups for each rule, however long the queue is. Jobs of rules that are
         not named (removed from the configuration) are held.
         """
-        pauses = self._rows(f"SELECT rule, {_IS_ON} FROM pause", {"now": now})
+        pauses = self._rows(_PAUSED, {"now": now})
         paused = {rule for rule, is_on in pauses if is_on}
         if "" in paused:
             return ()
@@ -130,6 +138,14 @@ class Attempts(Session):
         """When the next waiting job or paused rule is due, as wall time; None: nothing waits."""
         row = self._row(_WAKE, {"now": now})
         return None if row is None or row[0] is None else float(row[0])
+
+    def retries(self, rules: Iterable[str], now: float, within_s: float) -> bool:
+        """Whether a file of these rules that may still be arriving is tried again so soon."""
+        on = {rule for rule, is_on in self._rows(_PAUSED, {"now": now}) if is_on}
+        if "" in on:
+            return False
+        rows = self._rows(_RETRIES, {"now": now, "until": now + within_s})
+        return any(rule in rules and rule not in on for (rule,) in rows)
 
     def claim(self, ready: Ready, owner: str, now: float) -> Order | None:
         """Take the next job of this rule; its attempt is counted before any work."""

@@ -1,7 +1,7 @@
 """The queue. Each method is one transaction; only the supervisor's main thread calls it."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from upscaled import plain
@@ -14,6 +14,9 @@ from upscaled.store.recovery import Disposal, Orphan, Recovery
 from upscaled.store.schema import Database
 
 __all__ = ["Disposal", "Orphan", "Ready", "Store"]
+
+
+_UNFINISHED = "SELECT count(*), max(reason) FROM job WHERE state = 'waiting' AND rule = ?"
 
 
 class Store(Arrivals, Recovery, Pruning):
@@ -108,6 +111,17 @@ class Store(Arrivals, Recovery, Pruning):
             "SELECT count(*) FROM job WHERE state = 'failed' AND finished_at >= ?", (at,)
         )
         return row[0] if row else 0
+
+    def unfinished(self, rules: Iterable[str]) -> tuple[int, str | None]:
+        """How many files of these rules wait, and what for, where somebody knows."""
+        waiting, reason = 0, None
+        for rule in rules:
+            row = self._row(_UNFINISHED, (rule,))
+            paused = self._row("SELECT reason FROM pause WHERE rule IN ('', ?)", (rule,))
+            if row and row[0]:
+                waiting += row[0]
+                reason = reason or (paused[0] if paused else row[1])
+        return waiting, reason
 
     def forget(self, job_ids: Sequence[int] | None, now: float) -> int:
         """Take waiting and failed jobs out (None: all failed); how many.

@@ -209,12 +209,19 @@ def _job(row: tuple[Any, ...]) -> JobView:
 
 @contextmanager
 def open_views(path: Path) -> Iterator[Views]:
-    """Read the database of a daemon that runs, or does not.
+    """Read the database of a daemon that runs, or does not; nothing where none ever ran.
 
     Raises:
         StoreTooNew: a newer version wrote it.
-        StoreError: there is none, it is damaged, or an older version wrote it.
+        StoreError: it is damaged, or an older version wrote it.
     """
+    if not os.path.lexists(path):
+        # It brings sqlite-utils with it, which takes longer than all else that is read.
+        from upscaled.store.database import connect  # noqa: PLC0415
+
+        with closing(connect(":memory:").conn) as conn:
+            yield Views(conn)
+        return
     # quote() would need the name to be UTF-8; only these two characters end a path in a URI.
     quoted = os.fsdecode(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
     try:

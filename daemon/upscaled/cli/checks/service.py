@@ -25,7 +25,7 @@ _INSTALL = "upscaled service install"
 
 def check_daemon(dirs: Dirs) -> Iterator[Finding]:
     try:
-        live = ask(dirs.socket, Request("status"), timeout_s=_ASK_S)
+        live = ask(dirs, Request("status"), timeout_s=_ASK_S)
     except DaemonNotRunning:
         yield ok("daemon", "not running", "upscaled up")
         return

@@ -45,7 +45,7 @@ def add_command(files: tuple[Path, ...], rule: str, config: tuple[Path, ...]) ->
         raise UsageError("no images there", hint="name image files, or folders that hold some")
     queued, gone, folder = 0, 0, ""
     for part in _parts(list(map(str, paths))):
-        reply = ask(find_dirs().socket, Request("add", {"files": part, "rule": rule}))
+        reply = ask(find_dirs(), Request("add", {"files": part, "rule": rule}))
         queued += sum(job is not None for job in reply["jobs"])
         gone += sum(job is None for job in reply["jobs"])
         folder = reply["output"]

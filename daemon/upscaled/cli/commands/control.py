@@ -15,7 +15,7 @@ from upscaled.errors import UsageError
 
 
 def _order(do: str, **arguments: Any) -> dict[str, Any]:
-    return ask(find_dirs().socket, Request(do, arguments))
+    return ask(find_dirs(), Request(do, arguments))
 
 
 @click.command("retry", short_help="Queue failed files again.")

@@ -1,7 +1,7 @@
 """`upscaled down`: stop the daemon and wait until it is gone."""
 
-import fcntl
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -9,9 +9,10 @@ import click
 
 from upscaled.cli.options import config_option
 from upscaled.control.client import ask
+from upscaled.control.holder import holder_of
 from upscaled.control.protocol import Request
 from upscaled.dirs import find_dirs
-from upscaled.errors import ControlError
+from upscaled.errors import ControlError, DaemonUnreachable
 
 _WAIT_S = 15.0
 
@@ -26,27 +27,17 @@ def down_command(config: tuple[Path, ...]) -> None:  # noqa: ARG001 (each comman
       upscaled down
     """
     dirs = find_dirs()
-    ask(dirs.socket, Request("stop"))
+    try:
+        ask(dirs, Request("stop"))
+    except DaemonUnreachable as error:
+        if error.pid is None:
+            raise
+        os.kill(error.pid, signal.SIGTERM)
     deadline = time.monotonic() + _WAIT_S
-    while _is_held(dirs.lock):
+    while holder_of(dirs.lock) is not None:
         if time.monotonic() > deadline:
             raise ControlError(
                 f"the daemon did not stop in {_WAIT_S:.0f} s", hint="see upscaled status"
             )
         time.sleep(0.05)
     click.echo("stopped", err=True)
-
-
-def _is_held(lock: Path) -> bool:
-    """Whether a daemon lives: the kernel knows, whatever the socket says."""
-    try:
-        fd = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
-    return False

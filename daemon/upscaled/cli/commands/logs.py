@@ -63,7 +63,7 @@ def logs_command(
 
 def _pid() -> int | None:
     try:
-        pid = ask(find_dirs().socket, Request("status")).get("pid")
+        pid = ask(find_dirs(), Request("status")).get("pid")
     except (DaemonNotRunning, ControlError):
         return None
     return pid if isinstance(pid, int) else None

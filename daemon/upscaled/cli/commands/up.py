@@ -15,7 +15,9 @@ from upscaled.errors import UsageError
 @click.command("up", short_help="Run the daemon in the foreground.")
 @config_option
 @click.option(
-    "--once", is_flag=True, help="Do what lies in the inboxes, then end; exit 1 if any failed."
+    "--once",
+    is_flag=True,
+    help="Do what lies in the inboxes, then end; exit 1 if any failed, 75 if any waits.",
 )
 def up_command(config: tuple[Path, ...], *, once: bool) -> int:
     """Run the daemon in the foreground; Ctrl-C stops it.

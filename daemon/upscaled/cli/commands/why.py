@@ -112,7 +112,7 @@ def _of_pause(pause: PauseView) -> str:
 def _not_yet(dirs: Dirs, settle_s: float, age_s: float) -> str:
     """Why a file that a rule takes has no job."""
     try:
-        ask(dirs.socket, Request("status"))
+        ask(dirs, Request("status"))
     except DaemonNotRunning:
         return "nobody watches: the daemon is not running (start it: upscaled up)"
     except ControlError as error:
