@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upscaled.systemd import PACKAGED, UNIT_NAME, quote, render_unit
+from upscaled.systemd import PACKAGED, UNIT_NAME, assignment, quote, render_unit
 
 COMMITTED = Path(__file__).parents[1] / "systemd" / UNIT_NAME
 
@@ -145,6 +145,8 @@ def test_a_quoted_word_is_printable_ascii_without_specifiers_or_variables(word: 
 
 TOOL = Path(__file__).parent / "tools" / "with-user-manager"
 ODD_WORDS = ["", " ", "a b", "$HOME", "${X}", "%h", "%%", 'q"q', "q'q", "back\\slash", ";", "#x"]
+ODD_VALUES = [*ODD_WORDS, "ä", "/a b/100% $HOME"]
+"""Of variables: systemd takes UTF-8 alone."""
 ODD_WORDS += ["ä", os.fsdecode(b"caf\xe9"), "tab\there", "new\nline", "\\x41", "~", "@", "-x"]
 
 
@@ -152,9 +154,15 @@ def test_systemd_gives_the_program_the_words_that_were_quoted(home: Path) -> Non
     folder = home / ".config" / "systemd" / "user"
     folder.mkdir(parents=True)
     heard = home / "heard"
-    program = f"import os, sys; open({str(heard)!r}, 'wb').write(os.fsencode('\\0'.join(sys.argv)))"
-    command = " ".join(map(quote, [sys.executable, "-c", program, *ODD_WORDS]))
-    (folder / "odd.service").write_text(f"[Service]\nType=oneshot\nExecStart={command}\n")
+    program = (
+        "import os, sys; odd = [os.environ[f'ODD_{n}'] for n in range(int(sys.argv[1]))]; "
+        f"open({str(heard)!r}, 'wb').write(os.fsencode('\\0'.join(sys.argv[2:] + odd)))"
+    )
+    command = " ".join(
+        map(quote, [sys.executable, "-c", program, str(len(ODD_VALUES)), *ODD_WORDS])
+    )
+    lines = "\n".join(assignment(f"ODD_{number}", word) for number, word in enumerate(ODD_VALUES))
+    (folder / "odd.service").write_text(f"[Service]\nType=oneshot\nExecStart={command}\n{lines}\n")
 
     ran = subprocess.run(
         [TOOL, "systemctl", "--user", "start", "odd.service"],
@@ -167,4 +175,4 @@ def test_systemd_gives_the_program_the_words_that_were_quoted(home: Path) -> Non
         pytest.skip(ran.stderr.strip())
 
     assert ran.returncode == 0, ran.stderr
-    assert heard.read_bytes().split(b"\0")[1:] == list(map(os.fsencode, ODD_WORDS))
+    assert heard.read_bytes().split(b"\0") == list(map(os.fsencode, [*ODD_WORDS, *ODD_VALUES]))

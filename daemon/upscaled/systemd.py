@@ -5,8 +5,10 @@ No option here needs a mount namespace: a user manager on Ubuntu 23.10 and later
 """
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 UNIT_NAME = "upscaled.service"
 PACKAGED = ("/usr/bin/upscaled",)
@@ -23,7 +25,7 @@ StartLimitBurst=6
 Type=notify
 NotifyAccess=main
 ExecStart={command}
-ExecReload=/bin/kill -HUP $MAINPID
+{environment}ExecReload=/bin/kill -HUP $MAINPID
 Restart=on-failure
 RestartSec=3
 # A broken configuration stays broken: 78 is EX_CONFIG.
@@ -51,17 +53,39 @@ WantedBy=default.target
 """
 
 
-def render_unit(executable: Sequence[str | Path], arguments: Sequence[str | Path] = ()) -> str:
+def render_unit(
+    executable: Sequence[str | Path],
+    arguments: Sequence[str | Path] = (),
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """The unit's text.
 
     Args:
         executable: the absolute path of the command, and what always follows it
             (`python -m upscaled` is three words).
         arguments: what follows `up`, for example `--config FILE`.
+        environment: variables that the user instance of systemd does not give the service; UTF-8.
     """
     if not Path(executable[0]).is_absolute():
         raise ValueError(f"systemd needs an absolute path: {executable[0]}")
-    return _UNIT.format(command=" ".join(map(quote, [*executable, "up", *arguments])))
+    return _UNIT.format(
+        command=" ".join(map(quote, [*executable, "up", *arguments])),
+        environment="".join(
+            f"{assignment(name, value)}\n" for name, value in sorted(environment.items())
+        ),
+    )
+
+
+def assignment(name: str, value: str) -> str:
+    """A line of the unit that gives the service this variable."""
+    # A `$` has no meaning there: systemd.exec(5), "Environment=".
+    return f"Environment={_quote(f'{name}={value}', doubled='%')}"
+
+
+def assignments(unit: str) -> dict[str, str]:
+    """By the variable's name, each line of a unit that `assignment` wrote."""
+    found = re.finditer(r'^Environment="?([A-Za-z_]\w*)=.*$', unit, re.MULTILINE | re.ASCII)
+    return {line[1]: line[0] for line in found}
 
 
 def quote(word: str | Path) -> str:
@@ -70,12 +94,16 @@ def quote(word: str | Path) -> str:
     `%` and `$` are doubled against specifiers and variables; bytes that are no UTF-8 and control
     characters become `\xNN`.
     """
+    return _quote(word, doubled="%$")
+
+
+def _quote(word: str | Path, doubled: str) -> str:
     written = []
     for byte in os.fsencode(word):
         character = chr(byte)
         if character in '"\\':
             written.append("\\" + character)
-        elif character in "%$":
+        elif character in doubled:
             written.append(character * 2)
         elif " " <= character <= "~":
             written.append(character)

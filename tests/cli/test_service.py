@@ -1,5 +1,6 @@
 """`upscaled service` where there is no systemd to talk to; with one: `tests/system`."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -8,7 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from upscaled.cli.commands.service import executable, is_current, service_group, unit_text
+from upscaled.cli.commands.service import service_group
+from upscaled.cli.unit import differences, executable, given, is_current, unit_path, unit_text
 from upscaled.errors import ServiceError
 
 
@@ -96,10 +98,77 @@ def test_uninstalling_what_is_not_there_says_so(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_unit_of_another_place_or_version_is_noticed() -> None:
-    ours = unit_text(())
+    ours = unit_text((), None)
     assert is_current(ours)
-    assert is_current(unit_text((Path("/my rules.yml"), Path("/b.yml"))))
+    assert is_current(unit_text((Path("/my rules.yml"), Path("/b.yml")), None))
     assert not is_current(ours.replace(executable()[0], "/old/venv/bin/upscaled"))
     assert not is_current(ours.replace(" up\n", " upside\n"))
     assert not is_current(ours.replace("KillMode=mixed\n", ""))
     assert not is_current("")
+    assert not is_current(ours.replace("\nExecReload", "\nEnvironment=LD_PRELOAD=/x\nExecReload"))
+
+
+XDG = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")
+
+
+@pytest.fixture
+def manager(home: Path) -> dict[str, str]:
+    """What systemd gives a service: the same as this shell has now."""
+    return {"HOME": str(home), **{name: os.environ[name] for name in XDG}}
+
+
+def test_what_systemd_does_not_have_is_written_into_the_unit(
+    manager: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "\nEnvironment=" not in unit_text((), manager)
+    monkeypatch.setenv("XDG_STATE_HOME", "/mnt/my 100% $tate")
+    monkeypatch.setenv("HF_HOME", "/mnt/hub")
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative/is/ignored")
+
+    text = unit_text((), manager)
+
+    lines = [line for line in text.splitlines() if line.startswith("Environment=")]
+    assert lines == [
+        "Environment=HF_HOME=/mnt/hub",
+        'Environment="XDG_STATE_HOME=/mnt/my 100%% $tate"',
+    ]
+    assert is_current(text)
+    assert differences(text, manager) == []
+    assert service("unit", "--print").stdout.count("\nEnvironment=") == 4, "nobody to ask: all"
+
+
+@pytest.mark.parametrize("change", ["/other", None])
+def test_a_service_that_looks_elsewhere_than_the_shell_is_noticed(
+    change: str | None, manager: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = unit_text((), manager)
+    monkeypatch.setenv("XDG_STATE_HOME", "/first")
+    assert differences(bare, manager) == ["XDG_STATE_HOME"]
+    assert differences(bare, None) == [], "systemd may have it"
+    assert differences(bare, manager | {"XDG_STATE_HOME": "/first"}) == []
+    text = unit_text((), manager)
+    if change:
+        monkeypatch.setenv("XDG_STATE_HOME", change)
+    else:
+        monkeypatch.delenv("XDG_STATE_HOME")
+    assert differences(text, manager) == ["XDG_STATE_HOME"]
+    assert differences(text, None) == ["XDG_STATE_HOME"]
+    assert is_current(text), "of this version all the same"
+
+
+def test_the_unit_goes_where_systemd_looks(
+    home: Path, manager: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", "/mnt/data")
+    assert unit_path(manager) == unit_file(home)
+    assert unit_path({"HOME": str(home)}) == unit_file(home)
+    assert given(manager) == {"XDG_DATA_HOME": "/mnt/data"}
+
+
+def test_what_systemd_would_pass_over_is_refused(
+    manager: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", os.fsdecode(b"/mnt/caf\xe9"))
+    with pytest.raises(ServiceError, match=r"XDG_STATE_HOME .*caf\\xe9"):
+        unit_text((), manager)

@@ -267,6 +267,24 @@ def test_a_broken_configuration_is_no_reason_to_start_again_and_again(
     }
 
 
+@pytest.mark.usefixtures("models_at_home")
+def test_the_service_keeps_its_queue_where_the_commands_of_the_shell_look(
+    manager: UserManager, home: Path, config: Path
+) -> None:
+    elsewhere = "XDG_STATE_HOME='{}'".format(home / "my 100% $tate")
+    said = manager.check(
+        f"export {elsewhere}; upscaled service install --config '{config}'", timeout_s=90
+    )
+    assert "The service gets XDG_STATE_HOME=" in said
+    assert (home / "my 100% $tate" / "upscaled" / "upscaled.db").exists()
+    told = manager.check(f"export {elsewhere}; upscaled service status; upscaled status")
+    assert "another" not in told
+    manager.check(f"export {elsewhere}; upscaled queue")
+    assert "another XDG_STATE_HOME" in manager.check("upscaled service status")
+    report = json.loads(manager.check("upscaled service status --json"))
+    assert (report["current"], report["environment_differs"]) == (False, ["XDG_STATE_HOME"])
+
+
 def test_a_command_that_was_moved_away_is_noticed(manager: UserManager) -> None:
     unit = Path(manager.check("upscaled service unit").strip())
     unit.parent.mkdir(parents=True)

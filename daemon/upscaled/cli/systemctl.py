@@ -80,6 +80,22 @@ def show(unit: str) -> dict[str, str]:
     return {name: value for name, _, value in (line.partition("=") for line in lines)}
 
 
+def manager_environment() -> dict[str, str] | None:
+    """What the user instance gives each service; None: there is none, or it does not answer."""
+    try:
+        lines = systemctl("show-environment").splitlines()
+    except ServiceError:
+        return None
+    return {name: _unquoted(value) for name, _, value in (line.partition("=") for line in lines)}
+
+
+def _unquoted(value: str) -> str:
+    """`show-environment` writes for a shell what needs quotes: `$'a b'`."""
+    if not (value.startswith("$'") and value.endswith("'")):
+        return value
+    return value[2:-1].replace("\\'", "'").replace("\\\\", "\\")
+
+
 def lingers() -> bool:
     """Whether this user's services outlive the last logout; loginctl(1), enable-linger."""
     try:

@@ -13,7 +13,7 @@ import pytest
 
 from upscaled.cli.checks import engine, finding, folders, inotify, model, program, service
 from upscaled.cli.checks.finding import Finding, Level
-from upscaled.cli.commands.service import unit_path, unit_text
+from upscaled.cli.unit import unit_path, unit_text
 from upscaled.config.load import default_settings
 from upscaled.config.settings import Settings
 from upscaled.dirs import find_dirs
@@ -148,9 +148,9 @@ def test_too_few_watches_fail_with_the_sysctl() -> None:
 
 
 def test_the_unit_of_a_moved_installation_is_noticed() -> None:
-    unit = unit_path()
+    unit = unit_path(None)
     unit.parent.mkdir(parents=True)
-    text = unit_text(())
+    text = unit_text((), None)
     unit.write_text(text)
     assert levels(service.check_unit({}))["unit"] is Level.OK
     unit.write_text(text.replace("KillMode=mixed\n", ""))
@@ -164,10 +164,22 @@ def test_the_unit_of_a_moved_installation_is_noticed() -> None:
         assert levels(service.check_unit({}))["unit"] is Level.FAIL
 
 
-def test_what_systemd_says_of_the_unit_is_passed_on() -> None:
-    unit = unit_path()
+def test_a_unit_with_other_folders_than_the_shell_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = unit_path(None)
     unit.parent.mkdir(parents=True)
-    unit.write_text(unit_text(()))
+    unit.write_text(unit_text((), None))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "other"))
+    (found, *_) = service.check_unit({})
+    assert (found.level, found.remedy) == (Level.WARN, "upscaled service install")
+    assert "another XDG_STATE_HOME" in found.what
+
+
+def test_what_systemd_says_of_the_unit_is_passed_on() -> None:
+    unit = unit_path(None)
+    unit.parent.mkdir(parents=True)
+    unit.write_text(unit_text((), None))
     properties = {"UnitFileState": "disabled", "ActiveState": "failed", "Result": "watchdog"}
     found = list(service.check_unit(properties))
     assert levels(found)["unit"] is Level.FAIL

@@ -10,8 +10,8 @@ from typing import Any
 
 import upscaled
 from upscaled.cli.checks.finding import Finding, fail, ok, warn
-from upscaled.cli.commands.service import installed_unit, is_current, unit_path
-from upscaled.cli.systemctl import lingers, show
+from upscaled.cli.systemctl import lingers, manager_environment, show
+from upscaled.cli.unit import differences, installed_unit, is_current, unit_path
 from upscaled.control.client import ask
 from upscaled.control.protocol import Request
 from upscaled.dirs import Dirs
@@ -79,17 +79,22 @@ def systemd_version() -> int | None:
 
 def check_unit(properties: dict[str, str]) -> Iterator[Finding]:
     """`properties` as systemd knows them; empty where it cannot be asked."""
-    text = installed_unit()
+    manager = manager_environment()
+    text, path = installed_unit(manager), unit_path(manager)
     if text is None:
         yield ok("unit", "not installed: it does not start by itself", _INSTALL)
         return
     command = command_of(text)
     if command is None or not Path(command).exists():
-        yield fail("unit", f"{unit_path()} starts {command}, which is not there", _INSTALL)
+        yield fail("unit", f"{path} starts {command}, which is not there", _INSTALL)
     elif not is_current(text):
-        yield warn("unit", f"{unit_path()} is of another installation or version", _INSTALL)
+        yield warn("unit", f"{path} is of another installation or version", _INSTALL)
+    elif others := differences(text, manager):
+        names = ", ".join(others)
+        what = f"{path} has another {names} than your shell: your commands look elsewhere"
+        yield warn("unit", what, _INSTALL)
     else:
-        yield ok("unit", f"{unit_path()} is current")
+        yield ok("unit", f"{path} is current")
     if properties.get("UnitFileState") not in {"enabled", None}:
         yield warn("unit", "it is not enabled: it does not start by itself", _INSTALL)
     if properties.get("ActiveState") == "failed":

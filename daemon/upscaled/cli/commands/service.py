@@ -2,18 +2,25 @@
 
 import json
 import os
-import shutil
-import sys
 import time
 from pathlib import Path
 
 import click
 
-from upscaled.cli.options import CONFIG_VARIABLE, config_option, json_option, unread_config_option
-from upscaled.cli.systemctl import lingers, show, systemctl
-from upscaled.dirs import find_dirs
+from upscaled.cli.options import config_option, json_option, unread_config_option
+from upscaled.cli.systemctl import lingers, manager_environment, show, systemctl
+from upscaled.cli.unit import (
+    command_line,
+    differences,
+    given,
+    installed_unit,
+    is_current,
+    unit_path,
+    unit_text,
+)
 from upscaled.errors import ServiceError
-from upscaled.systemd import UNIT_NAME, render_unit
+from upscaled.systemd import UNIT_NAME
+from upscaled.text import escape
 
 SCHEMA_VERSION = 1
 _PATIENCE_S = 60.0
@@ -36,28 +43,31 @@ def install(config: tuple[Path, ...]) -> None:
     """Write the unit, start it now and at each login.
 
     Running it again after an update or a move renews the unit and restarts the daemon.
+    XDG_STATE_HOME and the like are written into it where systemd has not the same as your shell.
 
     \b
     Example:
       upscaled service install --config ~/pictures.yml
     """
     before = show(UNIT_NAME)  # fails before anything is written where nobody is to start it
-    target = unit_path()
-    text = unit_text(config)
-    renewed = _read(target) not in (None, text)
+    manager = manager_environment()
+    target = unit_path(manager)
+    text = unit_text(config, manager)
+    renewed = installed_unit(manager) not in (None, text)
     _write(target, text)
     systemctl("daemon-reload")
     if show(UNIT_NAME)["LoadState"] == "not-found":
         raise ServiceError(
             f"The user instance of systemd does not see {target}.",
-            hint="its HOME or XDG_DATA_HOME is another than yours: compare with "
-            "`systemctl --user show-environment`",
+            hint="its HOME is another than yours: compare with `systemctl --user show-environment`",
         )
     systemctl("enable", UNIT_NAME)
     if before["ActiveState"] == "failed":
         systemctl("reset-failed", UNIT_NAME)
     systemctl("--no-block", "restart" if renewed else "start", UNIT_NAME)
     click.echo(f"{'Renewed' if renewed else 'Installed'} {target}")
+    for name, value in given(manager).items():
+        click.echo(f"The service gets {name}={escape(value)}, which systemd does not have.")
     properties = _wait_for_start()
     click.echo(_state(properties))
     if properties["ActiveState"] in {"failed", "inactive"} or properties["Result"] != "success":
@@ -77,7 +87,7 @@ def uninstall() -> None:
     Example:
       upscaled service uninstall
     """
-    target = unit_path()
+    target = unit_path(manager_environment())
     if not target.exists():
         click.echo(f"There is no {target}: nothing to remove.")
         return
@@ -98,16 +108,19 @@ def status(*, as_json: bool) -> None:
     Example:
       upscaled service status
     """
-    target = unit_path()
-    installed = _read(target)
+    manager = manager_environment()
+    target = unit_path(manager)
+    installed = installed_unit(manager)
     current = installed is not None and is_current(installed)
+    others = [] if installed is None else differences(installed, manager)
     properties = show(UNIT_NAME)
     if as_json:
         report = {
             "schema_version": SCHEMA_VERSION,
             "unit": str(target),
             "installed": installed is not None,
-            "current": current,
+            "current": current and not others,
+            "environment_differs": others,
             "lingers": lingers(),
             "properties": properties,
         }
@@ -118,7 +131,10 @@ def status(*, as_json: bool) -> None:
         return
     click.echo(f"{target}: {properties.get('UnitFileState') or 'unknown to systemd'}")
     if not current:
-        click.echo(f"It is of another installation or version: {_exec_start(installed)}")
+        click.echo(f"It is of another installation or version: {command_line(installed)}")
+    for name in others:
+        click.echo(f"It has another {name} than your shell: your commands look elsewhere.")
+    if others or not current:
         click.echo("To renew it: upscaled service install")
     click.echo(_state(properties))
     click.echo(_linger())
@@ -134,7 +150,8 @@ def unit(config: tuple[Path, ...], *, as_text: bool) -> None:
     Example:
       upscaled service unit --print
     """
-    click.echo(unit_text(config) if as_text else str(unit_path()), nl=not as_text)
+    manager = manager_environment()
+    click.echo(unit_text(config, manager) if as_text else str(unit_path(manager)), nl=not as_text)
 
 
 def _wait_for_start() -> dict[str, str]:
@@ -146,59 +163,6 @@ def _wait_for_start() -> dict[str, str]:
             break
         time.sleep(0.1)
     return now
-
-
-def unit_path() -> Path:
-    """In the data folder: `~/.config/systemd/user` stays free for `systemctl --user edit`."""
-    return find_dirs().data.parent / "systemd" / "user" / UNIT_NAME
-
-
-def unit_text(config: tuple[Path, ...]) -> str:
-    """The unit that starts this program with these configuration files, or with its defaults."""
-    if not config and (named := os.environ.get(CONFIG_VARIABLE)):
-        # The user instance of systemd does not read what a shell's start-up files set.
-        config = (Path(named),)
-    files = [str(file.expanduser().absolute()) for file in config]
-    return render_unit(executable(), [word for file in files for word in ("--config", file)])
-
-
-def executable() -> list[str]:
-    """The command that starts this very installation.
-
-    A shim on PATH (pipx, `uv tool`) outlives an update of what it points to, so it is preferred.
-    """
-    script = Path(sys.executable).with_name("upscaled")
-    shim = shutil.which("upscaled")
-    if shim and os.path.isabs(shim) and Path(shim).resolve() == script.resolve():  # noqa: PTH117  which gives a str
-        return [shim]
-    return [str(script)] if script.exists() else [sys.executable, "-m", "upscaled"]
-
-
-def installed_unit() -> str | None:
-    """Its text; None: it is not installed."""
-    return _read(unit_path())
-
-
-def is_current(installed: str) -> bool:
-    """Whether this program would install the same, with whatever configuration."""
-    rendered = render_unit(executable())
-    ours, theirs = _exec_start(rendered), _exec_start(installed)
-    same_command = theirs == ours or theirs.startswith(f"{ours} ")
-    return same_command and installed.replace(theirs, "") == rendered.replace(ours, "")
-
-
-def _exec_start(text: str) -> str:
-    lines = [line for line in text.splitlines() if line.startswith("ExecStart=")]
-    return lines[0].removeprefix("ExecStart=") if lines else ""
-
-
-def _read(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise ServiceError(f"Cannot read {path}: {error.strerror}") from None
 
 
 def _write(path: Path, text: str) -> None:
