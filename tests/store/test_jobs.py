@@ -68,7 +68,7 @@ def test_retry_brings_back_what_failed_with_its_counts_at_zero(queue: Queue) -> 
     queue.store.record(jobs[0].job_id, Failed("x", "y"), NOW)
     queue.store.record(jobs[1].job_id, Cancelled("x"), NOW)
     queue.store.record(jobs[2].job_id, done(), NOW)
-    assert queue.store.retry([99, 10**30, -1, *(job.job_id for job in jobs)], NOW) == 2
+    assert queue.store.retry([99, 10**30, -1, *(job.job_id for job in jobs)], NOW) == [1, 2]
     assert queue.claim().attempt == 1
     assert queue.column(jobs[0].job_id, "reason") is None
     assert queue.store.disposals()[0].job_id == jobs[2].job_id
@@ -79,7 +79,7 @@ def test_retry_of_all_means_all_that_failed(queue: Queue) -> None:
     first, second = queue.claim(), queue.claim()
     queue.store.record(first.job_id, Failed("x"), NOW)
     queue.store.record(second.job_id, Cancelled("x"), NOW)
-    assert queue.store.retry(None, NOW) == 1
+    assert queue.store.retry(None, NOW) == [first.job_id]
     assert queue.names() == ["a.png"]
 
 
@@ -88,8 +88,29 @@ def test_retry_leaves_a_file_alone_that_is_queued_anew(queue: Queue) -> None:
     old = queue.claim()
     queue.store.record(old.job_id, Failed("x"), NOW)
     queue.drop("a.png", version=2)
-    assert queue.store.retry([old.job_id], NOW) == 0
+    assert queue.store.retry([old.job_id], NOW) == []
     assert queue.column(old.job_id, "state") == "failed"
+
+
+@pytest.mark.parametrize("note", ["moved to /x/failed/a.png", "moved to the trash", "deleted"])
+@pytest.mark.parametrize("everything", [True, False])
+def test_what_its_rule_has_moved_away_stays_failed(
+    note: str,
+    everything: bool,
+    queue: Queue,
+) -> None:
+    queue.drop("a.png", "b.png")
+    moved, kept = queue.claim(), queue.claim()
+    for job in (moved, kept):
+        queue.store.record(job.job_id, Failed("x"), NOW)
+    queue.store.disposed(moved.job_id, NOW, note)
+    queue.store.disposed(kept.job_id, NOW, "changed since; left where it is")
+    wanted = None if everything else [99, moved.job_id, kept.job_id]
+    assert queue.store.moved_away(wanted) == {moved.job_id: note}
+    assert queue.store.retry(wanted, NOW) == [kept.job_id]
+    assert queue.column(moved.job_id, "state") == "failed"
+    # Where it was put back it is queued anew, under a new job.
+    assert queue.drop("a.png") == 1
 
 
 def test_figures_are_remembered_and_replaced(store: Store) -> None:
@@ -252,24 +273,24 @@ def test_what_is_forgotten_neither_waits_nor_failed_and_is_not_taken_again(
     failed = queue.claim()
     store.record(failed.job_id, Failed("no image"), NOW)
     running = queue.claim()
-    assert store.forget([failed.job_id, running.job_id, 3, 99, 1 << 70], NOW) == 2
+    assert store.forget([failed.job_id, running.job_id, 3, 99, 1 << 70], NOW) == [1, 3]
     assert [queue.column(n, "state") for n in (1, 2, 3)] == ["cancelled", "running", "cancelled"]
     assert queue.drop("a.png", "c.png") == 0
     assert queue.events(3)[-1] == "forgotten by hand"
-    assert store.retry([3], NOW) == 1
+    assert store.retry([3], NOW) == [3]
     assert queue.names() == ["c.png"]
 
 
 def test_all_that_failed_can_be_forgotten_and_nothing_else(queue: Queue, store: Store) -> None:
     queue.drop("a.png", "b.png")
     store.record(queue.claim().job_id, Failed("no image"), NOW)
-    assert store.forget(None, NOW) == 1
+    assert store.forget(None, NOW) == [1]
     assert queue.names() == ["b.png"]
 
 
 def test_bumped_jobs_go_first_in_the_order_named(queue: Queue, store: Store) -> None:
     queue.drop("a.png", "b.png", "c.png", "d.png", priority=3)
-    assert store.bump([4, 2, 77], NOW) == 2
+    assert store.bump([4, 2, 77], NOW) == [4, 2]
     assert [queue.claim().source.name for _ in range(4)] == ["d.png", "b.png", "a.png", "c.png"]
 
 

@@ -169,11 +169,11 @@ class Ledger(RuleBasedStateMachine):
     def try_again(self, data: st.DataObject) -> None:
         ids = data.draw(st.none() | st.lists(st.sampled_from([*self.jobs, 10**9]), unique=True))
         wanted = {"failed"} if ids is None else {"failed", "cancelled"}
-        expected = 0
+        expected = []
         for job_id in sorted(self.jobs) if ids is None else ids:
             job = self.jobs.get(job_id)
             if job and job.state in wanted and self.live(job.rule, job.name) is None:
-                expected += 1
+                expected.append(job_id)
                 job.state, job.attempts, job.forgotten = "waiting", 0, False
         assert self.store.retry(ids, self.now) == expected
 

@@ -41,10 +41,17 @@ def test_files_are_added_where_they_lie_and_put_in_order(daemon: Daemon, tmp_pat
     assert daemon.call("bump", str(third)).returncode == 0
     assert daemon.call("forget", str(second)).returncode == 0
     assert [job["id"] for job in listed(daemon, "queue")["jobs"]] == [third, first]
-    for words in (["bump", str(second)], ["forget", "99999"], ["add", "-r", "scans", str(album)]):
+    for words in (
+        ["bump", str(first), str(second), "99999"],
+        ["forget", str(second), "99999"],
+        ["add", "-r", "scans", str(album)],
+        ["retry", "99999", str(first)],
+    ):
         refused = daemon.call(*words)
         assert refused.returncode == 2
         assert "→" in refused.stderr
+        assert words[0] == "add" or "99999" in refused.stderr
+    daemon.call("bump", str(third))
 
     daemon.call("resume")
     daemon.wait_done(album / names[2], album / names[0])
@@ -64,6 +71,34 @@ def test_files_are_added_where_they_lie_and_put_in_order(daemon: Daemon, tmp_pat
     logs = daemon.call("logs", "-n", "5")
     assert logs.stdout.splitlines() == daemon.log.splitlines()[-len(logs.stdout.splitlines()) :]
     assert "upscaled show" in daemon.call("logs", "--job", "1").stderr
+
+
+def test_a_failure_that_was_moved_away_is_not_lost_by_a_retry(
+    daemon: Daemon, tmp_path: Path
+) -> None:
+    failed = tmp_path / "my failed"
+    daemon.configure({"photos": {"on_failure": {"move": str(failed)}}})
+    assert daemon.call("reload").returncode == 0
+    bad = daemon.drop("bad.png", b"no image")
+    daemon.wait_until((failed / "bad.png").exists, "it is moved away")
+    (job,) = listed(daemon, "failed")["jobs"]
+    daemon.wait_until(
+        lambda: "moved to" in daemon.call("show", str(job["id"])).stdout, "it is told"
+    )
+
+    refused = daemon.call("retry", str(job["id"]), "99999")
+    assert refused.returncode == 2
+    assert f"{job['id']}: moved to {failed}/bad.png; 99999: not failed" in refused.stderr
+    assert f"upscaled add '{failed}/bad.png'" in refused.stderr
+    everything = daemon.call("retry", "--all")
+    assert (everything.returncode, everything.stdout) == (0, "")
+    assert everything.stderr.startswith("0 queued again\n1 not: ")
+    assert [one["id"] for one in listed(daemon, "failed")["jobs"]] == [job["id"]]
+
+    # As the hint says: back in its inbox it is taken by itself.
+    crop(5, 5).save(failed / "bad.png")
+    (failed / "bad.png").rename(bad)
+    daemon.wait_until((daemon.outbox / "bad_4x.png").exists, "it is done")
 
 
 def test_a_watched_status_is_drawn_in_place_until_ctrl_c(daemon: Daemon) -> None:

@@ -92,16 +92,23 @@ class Orders:
         return rule
 
     def _retry(self, arguments: Arguments) -> dict[str, Any]:
-        wanted = _jobs(arguments)
-        return {"queued": self._supervisor.store.retry(wanted, self._supervisor.clock.now())}
+        """Not what its rule has moved away: there is nothing to read at its place."""
+        wanted, store = _jobs(arguments), self._supervisor.store
+        moved = store.moved_away(wanted)
+        queued = store.retry(wanted, self._supervisor.clock.now())
+        told = {"queued": len(queued), "moved": len(moved)}
+        # Of all that failed there may be too many to name.
+        return told if wanted is None else told | {"jobs": queued, "places": list(moved.items())}
 
     def _forget(self, arguments: Arguments) -> dict[str, Any]:
         wanted = _jobs(arguments)
-        return {"forgotten": self._supervisor.store.forget(wanted, self._supervisor.clock.now())}
+        done = self._supervisor.store.forget(wanted, self._supervisor.clock.now())
+        return {"forgotten": len(done)} | ({} if wanted is None else {"jobs": done})
 
     def _bump(self, arguments: Arguments) -> dict[str, Any]:
         wanted = _jobs(arguments) or []
-        return {"bumped": self._supervisor.store.bump(wanted, self._supervisor.clock.now())}
+        done = self._supervisor.store.bump(wanted, self._supervisor.clock.now())
+        return {"bumped": len(done), "jobs": done}
 
     def _add(self, arguments: Arguments) -> dict[str, Any]:
         """Files into a rule's queue where they lie; they are never moved or deleted."""

@@ -18,6 +18,12 @@ __all__ = ["Disposal", "Orphan", "Ready", "Store"]
 
 _UNFINISHED = "SELECT count(*), max(reason) FROM job WHERE state = 'waiting' AND rule = ?"
 
+_GONE = """
+SELECT job.id, h.detail FROM job JOIN history h ON h.id = (SELECT max(id) FROM history
+    WHERE job_id = job.id AND event IN ('claimed', 'source', 'retried by hand'))
+WHERE h.event = 'source' AND (substr(h.detail, 1, 9) = 'moved to ' OR h.detail = 'deleted')
+"""
+
 
 class Store(Arrivals, Recovery, Pruning):
     """Arrivals come in, attempts are made at them; here is what people ask for by hand."""
@@ -77,15 +83,21 @@ class Store(Arrivals, Recovery, Pruning):
             )
             return conn.execute("DELETE FROM pause WHERE ? IN ('', rule)", (rule,)).rowcount > 0
 
-    def retry(self, job_ids: Sequence[int] | None, now: float) -> int:
-        """Queue failed and cancelled jobs again (None: all failed), with their counts at zero."""
+    def retry(self, job_ids: Sequence[int] | None, now: float) -> list[int]:
+        """Queue failed and cancelled jobs again (None: all failed), with their counts at zero.
+
+        Which; not those that are `moved_away`: they would end as cancelled, and be forgotten.
+        """
         with self._write() as conn:
             if job_ids is None:
                 job_ids = [
                     row[0] for row in self._rows("SELECT id FROM job WHERE state = 'failed'")
                 ]
-            count = 0
+            moved = self.moved_away(job_ids)
+            queued = []
             for job_id in filter(_is_possible, job_ids):
+                if job_id in moved:
+                    continue
                 # OR IGNORE: the file may be queued again already, under a new job.
                 done = conn.execute(
                     "UPDATE OR IGNORE job SET state = 'waiting', attempts = 0, deaths = 0, "
@@ -95,8 +107,19 @@ class Store(Arrivals, Recovery, Pruning):
                 ).rowcount
                 if done:
                     self._note(job_id, now, "retried by hand")
-                count += done
-        return count
+                    queued.append(job_id)
+        return queued
+
+    def moved_away(self, job_ids: Sequence[int] | None) -> dict[int, str]:
+        """Of failed and cancelled jobs (None: all failed), whose file the rule moved or deleted.
+
+        With what was done: `moved to …`, `deleted`.
+        """
+        one = f"{_GONE} AND state IN ('failed', 'cancelled') AND job.id = ?"
+        if job_ids is None:
+            return dict(self._rows(f"{_GONE} AND state = 'failed' ORDER BY job.id"))
+        found = (self._row(one, (job_id,)) for job_id in job_ids if _is_possible(job_id))
+        return {row[0]: row[1] for row in found if row is not None}
 
     def has_work(self, rule: str) -> bool:
         """Whether anything of it waits, for whatever, or runs."""
@@ -123,8 +146,8 @@ class Store(Arrivals, Recovery, Pruning):
                 reason = reason or (paused[0] if paused else row[1])
         return waiting, reason
 
-    def forget(self, job_ids: Sequence[int] | None, now: float) -> int:
-        """Take waiting and failed jobs out (None: all failed); how many.
+    def forget(self, job_ids: Sequence[int] | None, now: float) -> list[int]:
+        """Take waiting and failed jobs out (None: all failed); which.
 
         They end as cancelled and their files stay known, or the next scan would queue them
         again. `retry` brings one back.
@@ -141,7 +164,7 @@ class Store(Arrivals, Recovery, Pruning):
                     (now, job_id),
                 )
                 self._note(job_id, now, "forgotten by hand")
-        return len(rows)
+        return [job_id for (job_id,) in rows]
 
     def reconsider(self, rules_digest: str) -> int:
         """Where the rules are others than last time: look anew at files that none of them took.
@@ -159,12 +182,12 @@ class Store(Arrivals, Recovery, Pruning):
                 (len(NO_RULE), NO_RULE),
             ).rowcount
 
-    def bump(self, job_ids: Sequence[int], now: float) -> int:
-        """To the front of all that waits, in this order, and now; how many."""
+    def bump(self, job_ids: Sequence[int], now: float) -> list[int]:
+        """To the front of all that waits, in this order, and now; which."""
         with self._write() as conn:
             row = self._row("SELECT max(priority) FROM job WHERE state = 'waiting'")
             top = row[0] if row and row[0] is not None else 0
-            count = 0
+            bumped = []
             for place, job_id in enumerate(filter(_is_possible, job_ids)):
                 done = conn.execute(
                     "UPDATE job SET priority = ?, not_before = 0 "
@@ -173,8 +196,8 @@ class Store(Arrivals, Recovery, Pruning):
                 ).rowcount
                 if done:
                     self._note(job_id, now, "bumped by hand")
-                count += done
-        return count
+                    bumped.append(job_id)
+        return bumped
 
     def learn(self, key: str, value: str, now: float) -> None:
         """Keep a figure that was measured on a device."""

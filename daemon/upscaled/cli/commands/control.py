@@ -1,6 +1,7 @@
 """Short orders to the running daemon."""
 
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from upscaled.control.client import ask
 from upscaled.control.protocol import Request
 from upscaled.dirs import find_dirs
 from upscaled.errors import UsageError
+from upscaled.text import escape
+
+_MOVED = "moved to "
 
 
 def _order(do: str, **arguments: Any) -> dict[str, Any]:
@@ -32,13 +36,38 @@ def retry_command(job_ids: tuple[int, ...], *, everything: bool, config: tuple[P
     """
     if everything == bool(job_ids):
         raise UsageError("give job ids, or --all", hint="upscaled status lists what failed")
-    queued = _order("retry", jobs=None if everything else list(job_ids))["queued"]
-    click.echo(f"{queued} queued again", err=True)
-    if not everything and queued < len(job_ids):
-        raise UsageError(
-            f"{len(job_ids) - queued} of these ids are not failed jobs",
-            hint="upscaled show ID tells the state of a job",
-        )
+    ids = list(dict.fromkeys(job_ids))
+    reply = _order("retry", jobs=None if everything else ids)
+    click.echo(f"{reply['queued']} queued again", err=True)
+    if everything:
+        if gone := reply.get("moved"):
+            why = "their rule moved or deleted the files (where to: upscaled show ID)"
+            click.echo(f"{gone} not: {why}", err=True)
+        return
+    moved: dict[int, str] = dict(reply.get("places", ()))
+    left = _left([job for job in ids if job not in moved], reply)
+    reasons = {str(job): what for job, what in moved.items()}
+    reasons |= {left: "not failed"} if left else {}
+    if reasons:
+        raise _not_queued(reasons)
+
+
+def _not_queued(reasons: dict[str, str]) -> UsageError:
+    """By job, why it was not queued again."""
+    told = "; ".join(f"{job}: {escape(why)}" for job, why in reasons.items())
+    hint = "upscaled show ID tells the state of a job"
+    files = [why.removeprefix(_MOVED) for why in reasons.values() if why.startswith(f"{_MOVED}/")]
+    if files:
+        added = shlex.join(map(escape, files))
+        hint = f"move it back into its inbox, which queues it anew; or: upscaled add {added}"
+    return UsageError(f"not queued again: {told}", hint=hint)
+
+
+def _left(job_ids: Iterable[int], reply: dict[str, Any]) -> str:
+    """Which of these nothing was done with, as words; '' for none."""
+    # A daemon of an older version does not name them.
+    done = set(reply.get("jobs", job_ids))
+    return ", ".join(str(job) for job in dict.fromkeys(job_ids) if job not in done)
 
 
 @click.command("forget", short_help="Take jobs out of the queue, or off the list of failures.")
@@ -57,11 +86,11 @@ def forget_command(job_ids: tuple[int, ...], *, everything: bool, config: tuple[
     """
     if everything == bool(job_ids):
         raise UsageError("give job ids, or --all-failed", hint="upscaled failed lists them")
-    done = _order("forget", jobs=None if everything else list(job_ids))["forgotten"]
-    click.echo(f"{done} forgotten", err=True)
-    if not everything and done < len(set(job_ids)):
+    reply = _order("forget", jobs=None if everything else list(job_ids))
+    click.echo(f"{reply['forgotten']} forgotten", err=True)
+    if not everything and (left := _left(job_ids, reply)):
         raise UsageError(
-            f"{len(set(job_ids)) - done} of these ids neither wait nor failed",
+            f"these ids neither wait nor failed: {left}",
             hint="upscaled show ID tells the state of a job",
         )
 
@@ -78,11 +107,11 @@ def bump_command(job_ids: tuple[int, ...], config: tuple[Path, ...]) -> None:  #
     Example:
       upscaled bump 23 17
     """
-    done = _order("bump", jobs=list(dict.fromkeys(job_ids)))["bumped"]
-    click.echo(f"{done} next", err=True)
-    if done < len(set(job_ids)):
+    reply = _order("bump", jobs=list(dict.fromkeys(job_ids)))
+    click.echo(f"{reply['bumped']} next", err=True)
+    if left := _left(job_ids, reply):
         raise UsageError(
-            f"{len(set(job_ids)) - done} of these ids do not wait",
+            f"these ids do not wait: {left}",
             hint="upscaled queue lists what waits",
         )
 
