@@ -157,7 +157,7 @@ def test_a_broken_configuration_is_code_78_with_all_its_problems(tmp_path: Path)
 
 def test_a_job_that_is_not_there(home: Path) -> None:
     ran = upscale("show", "1")
-    assert (ran.returncode, "upscaled up" in ran.stderr) == (1, True)
+    assert (ran.returncode, "there is no job" in ran.stderr) == (2, True), "nor a database"
     Store.open(home / ".local" / "state" / "upscaled" / "upscaled.db").close()
     for number in ("1", "99999999999999999999999"):
         ran = upscale("show", number)
