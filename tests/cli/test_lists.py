@@ -86,19 +86,30 @@ def test_what_to_forget_has_to_be_said(words: list[str]) -> None:
         ("bad.png", "failed: not an image"),
         ("one.png", "waits in the queue"),
         ("new.png", "the daemon is not running"),
-        ("gone.png", "no such file"),
+        ("two.png", "no such file"),
         ("new.png.part", "still being written"),
     ],
 )
 def test_why_tells_what_became_of_a_file(name: str, told: str, inbox: Path) -> None:
     for new in ("new.png", "new.png.part"):
         (inbox / new).write_bytes(b"x")
+    (inbox / "two.png").unlink()
     result = run("why", str(inbox / name))
     assert result.exit_code == 0
     assert told in result.stdout
     report = json.loads(run("why", "--json", str(inbox / name)).stdout)
     assert report["schema_version"] == 1
     assert any(told in line for line in report["told"])
+
+
+@pytest.mark.usefixtures("queue")
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_why_of_a_file_that_never_was_is_a_mistake(words: tuple[str, ...], inbox: Path) -> None:
+    result = run("why", *words, str(inbox / "never.png"))
+    assert isinstance(result.exception, UsageError)
+    assert f"{inbox}/never.png: there is no such file" in result.exception.message
+    assert result.stdout, "what a rule says of the name is told all the same"
+    assert not words or json.loads(result.stdout)["exists"] is False
 
 
 def test_why_names_the_rule_that_keeps_a_file_out(tmp_path: Path, inbox: Path) -> None:

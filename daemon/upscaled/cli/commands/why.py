@@ -14,12 +14,14 @@ from upscaled.cli.screens.words import duration
 from upscaled.control.client import ask
 from upscaled.control.protocol import Request
 from upscaled.dirs import Dirs, find_dirs
-from upscaled.errors import ControlError, DaemonNotRunning, StoreError
+from upscaled.errors import ControlError, DaemonNotRunning, StoreError, UsageError
 from upscaled.output.source import fingerprint
 from upscaled.service.report import SCHEMA_VERSION, job_report
 from upscaled.store.views import JobView, PauseView, open_views
 from upscaled.text import escape, printable
 from upscaled.watch.ignore import is_passed_over
+
+_MISSING = "there is no such file"
 
 
 @click.command("why", short_help="Why a file is taken, or is not.")
@@ -42,7 +44,7 @@ def why_command(file: Path, config: tuple[Path, ...], *, as_json: bool) -> None:
     jobs, pauses = _history(dirs, path)
     hidden = match.rule is not None and match.rule.hidden
     verdict = (
-        "there is no such file"
+        _MISSING
         if found is None
         else "its name is one of files that are still being written, or are hidden"
         if is_passed_over(os.fsencode(path.name), hidden=hidden)
@@ -66,11 +68,17 @@ def why_command(file: Path, config: tuple[Path, ...], *, as_json: bool) -> None:
             "jobs": [job_report(job, ()) for job in jobs],
         }
         click.echo(json.dumps(report, indent=2))
-        return
-    for said in match.verdicts:
-        click.echo(f"{'✓' if said.takes else '✗'} {escape(str(said))}")
-    for line in told:
-        click.echo(escape(line))
+    else:
+        for said in match.verdicts:
+            click.echo(f"{'✓' if said.takes else '✗'} {escape(str(said))}")
+        for line in told:
+            click.echo(escape(line))
+    if found is None and not jobs:
+        # One that was done and deleted has its answer above.
+        raise UsageError(
+            f"{escape(str(path))}: {_MISSING}, and none is known",
+            hint="is the name right? what a rule says of such a name stands above",
+        )
 
 
 def _history(dirs: Dirs, path: Path) -> tuple[tuple[JobView, ...], tuple[PauseView, ...]]:
