@@ -133,6 +133,7 @@ class Resolver:
             delivery=self._delivery(rule, output, at, flow),
             recursive=_or(rule.recursive, True),
             hidden=_or(rule.hidden, False),
+            follow_symlinks=_or(rule.follow_symlinks, False),
             include=tuple(map(unshielded, _or(rule.include, DEFAULT_INCLUDE))),
             exclude=tuple(map(unshielded, _or(rule.exclude, ()))),
             when=_conditions(rule.when),

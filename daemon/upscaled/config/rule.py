@@ -110,6 +110,8 @@ class Rule(Block):
     """Whether folders below the inbox are watched too; true."""
     hidden: bool | None = None
     """Whether files and folders that begin with a dot are taken; false."""
+    follow_symlinks: bool | None = None
+    """Whether folders that are symbolic links are entered; links to files never are; false."""
     include: Patterns | None = None
     """gitignore patterns, case not respected; the usual image files."""
     exclude: Patterns | None = None

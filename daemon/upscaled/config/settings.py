@@ -72,6 +72,8 @@ class RuleSettings:
     recursive: bool = True
     hidden: bool = False
     """Whether names that begin with a dot are taken."""
+    follow_symlinks: bool = False
+    """Whether linked folders are entered."""
     include: tuple[str, ...] = DEFAULT_INCLUDE
     """gitignore patterns, relative to a root, case not respected."""
     exclude: tuple[str, ...] = ()

@@ -87,6 +87,7 @@ def _rule(rule: RuleSettings, settings: Settings) -> dict[str, Any]:
         "watch": [str(root) for root in rule.roots],
         "recursive": rule.recursive,
         "hidden": rule.hidden,
+        "follow_symlinks": rule.follow_symlinks,
         "include": list(rule.include),
         "exclude": list(rule.exclude),
         "when": _conditions(rule.when),

@@ -55,6 +55,7 @@ def _spec(root: Path, sharing: Sequence[RuleSettings], active: Sequence[RuleSett
         recursive=any(rule.recursive for rule in sharing),
         settle_s=max(rule.settle_s for rule in sharing),
         hidden=any(rule.hidden for rule in sharing),
+        follow_symlinks=any(rule.follow_symlinks for rule in sharing),
         rescan_s=min(rule.rescan_s for rule in sharing),
         poll_s=min(rule.poll_s for rule in sharing),
         # What a rule throws away would come back for ever where an inbox holds the home.

@@ -143,9 +143,12 @@ def _passed_over(
 ) -> Answer | None:
     """What the watcher does not look at, before any pattern is asked."""
     for folder in _between(path, root):
-        if folder in facts.links:
+        if folder in facts.links and not rule.follow_symlinks:
             return Answer(
-                rule.name, takes=False, reason=f"{folder} is a symbolic link, which is not followed"
+                rule.name,
+                takes=False,
+                reason=f"{folder} is a symbolic link, which is followed "
+                "where a rule says `follow_symlinks: true`",
             )
         closed = ignore.is_closed_folder(os.fsencode(folder.name), hidden=True)
         if closed and rule.recursive:
@@ -166,7 +169,7 @@ def _obstacle(path: Path, facts: Facts) -> str | None:
     if facts.oddity is not None:
         return facts.oddity
     if path in facts.links:
-        return "is a symbolic link, and symbolic links are not followed here"
+        return "is a symbolic link: put the file itself there"
     name = os.fsencode(path.name)
     if ignore.is_passed_over(name, hidden=True):
         return f"has a name that programs give to unfinished or own files ('{path.name}')"

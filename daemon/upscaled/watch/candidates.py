@@ -35,8 +35,7 @@ class Candidates:
 
     def look(self, path: bytes, status: os.stat_result) -> Look:
         """What stands at `path`, whose `lstat` result is at hand."""
-        full = join(self._root, path)
-        return scan.look_with(full, status, follow_symlinks=self._spec.follow_symlinks)
+        return scan.look_with(join(self._root, path), status)
 
     def consider(self, path: bytes, look: Look, hint: Hint) -> None:
         """Let it settle, unless it was delivered as it is."""

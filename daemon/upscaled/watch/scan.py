@@ -19,16 +19,15 @@ def digest_of(status: os.stat_result) -> int:
     return hash((status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns))
 
 
-def look_with(path: bytes, status: os.stat_result, *, follow_symlinks: bool) -> Look:
-    """What stands at `path`, whose `lstat` result is at hand."""
+def look_with(path: bytes, status: os.stat_result) -> Look:
+    """What stands at `path`, whose `lstat` result is at hand.
+
+    A link to a file is none: what becomes of a source would happen to the link, or beyond it.
+    """
     if stat.S_ISLNK(status.st_mode):
-        try:
-            target = os.stat(path)  # noqa: PTH116 - bytes: names need not be UTF-8
-        except OSError:
+        if not os.path.exists(path):  # noqa: PTH110 - bytes: names need not be UTF-8
             return _odd(status, "is a symbolic link to nothing")
-        if not follow_symlinks:
-            return _odd(status, "is a symbolic link, and symbolic links are not followed here")
-        status = target
+        return _odd(status, "is a symbolic link: put the file itself there")
     if stat.S_ISREG(status.st_mode):
         mark = Fingerprint(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
         return Look(mark, links=status.st_nlink)

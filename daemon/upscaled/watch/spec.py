@@ -19,6 +19,7 @@ class InboxSpec:
     hidden: bool = False
     """Whether dot files and dot folders are taken too."""
     follow_symlinks: bool = False
+    """Whether folders that are links are entered."""
     excluded: frozenset[Path] = frozenset()
     """Absolute; neither these nor anything below them is seen, by whatever name they are met."""
     rescan_s: float = 300.0
