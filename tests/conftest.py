@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import tempfile
 import threading
 import time
@@ -16,6 +17,11 @@ from hypothesis import settings
 # How long an example takes says nothing on a machine that is shared.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+# Who runs the tests in the background of a shell (`make test &`) hands down that Ctrl-C is ignored,
+# and so would be the programs that are told to end by it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 HERE = Path(__file__).parent
 if (HERE / "fixtures_models.py").exists():

@@ -212,6 +212,10 @@ class Daemon:
         """What `status --json` prints, without a new process for each look."""
         return gather(self.dirs)
 
+    def is_ready(self) -> bool:
+        """Whether its worker has its model; before there is a worker, it answers too."""
+        return any(worker["resident"] for worker in self.status()["workers"])
+
     @property
     def worker_pid(self) -> int | None:
         pids: list[int | None] = [worker["pid"] for worker in self.status()["workers"]]
@@ -368,7 +372,7 @@ def _shared(
     try:
         daemon.start()
         # What it starts has to be there before the first test looks for leftovers.
-        daemon.wait_until(lambda: daemon.status()["workers"][0]["resident"], "it is ready")
+        daemon.wait_until(daemon.is_ready, "it is ready")
         yield daemon
     finally:
         daemon.end()

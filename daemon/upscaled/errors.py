@@ -6,6 +6,7 @@
     ├─ DaemonNotRunning                3
     ├─ DaemonAlreadyRunning            1
     ├─ ControlError                    1
+    │  └─ DaemonUnreachable            1
     ├─ ServiceError                    1
     ├─ StoreError                      1
     │  ├─ StoreTooNew                  1
@@ -95,13 +96,8 @@ class ControlError(UpscaledError):
 class DaemonUnreachable(ControlError):
     """The daemon runs, and its control socket is not there."""
 
-    def __init__(self, pid: int | None) -> None:
-        """`pid`: as far as it is known."""
-        self.pid = pid
-        super().__init__(
-            f"the daemon runs (pid {pid or 'unknown'}), but its control socket is not there",
-            hint="it makes a new one within seconds; or: upscaled down",
-        )
+    pid: int | None = None
+    """As far as it is known."""
 
 
 class ServiceError(UpscaledError):

@@ -37,7 +37,7 @@ def main() -> None:
         daemon.configure(components={"net": {"model": given.model}})
         daemon.start()
         try:
-            daemon.wait_until(lambda: daemon.status()["workers"][0]["resident"], "it is ready")
+            daemon.wait_until(daemon.is_ready, "it is ready")
             daemon.wait_done(daemon.drop("first.png", pictures[0]))
             before = [_seconds_of_engine(engine, arrays)]
             through = []

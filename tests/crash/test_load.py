@@ -150,7 +150,7 @@ def test_a_dropped_file_is_claimed_as_soon_as_it_has_settled(tmp_path: Path, hom
     waits = []
     try:
         daemon.start()
-        daemon.wait_until(lambda: daemon.status()["workers"][0]["resident"], "it is ready")
+        daemon.wait_until(daemon.is_ready, "it is ready")
         for number in range(30):
             dropped = time.time()
             path = write_image(daemon.inbox / f"{number}.png", number)

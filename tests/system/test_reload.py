@@ -4,7 +4,10 @@ import signal
 
 import yaml
 
-from fixtures_daemon import LARGE_PX, Daemon, MakeDaemon, crop
+from fixtures_daemon import Daemon, MakeDaemon, crop
+
+LONG_PX = (400, 300)
+"""It is still at work when the change has been noticed."""
 
 
 def write(daemon: Daemon, **rules: dict[str, object]) -> None:
@@ -32,7 +35,7 @@ def test_a_changed_configuration_takes_effect_by_itself(make_daemon: MakeDaemon)
     other = daemon.folder / "other"
     other.mkdir()
     write(daemon, photos={})
-    large = daemon.drop("large.png", crop(5, 5, LARGE_PX))
+    large = daemon.drop("large.png", crop(5, 5, LONG_PX))
     daemon.start()
     daemon.wait_in_the_middle(large)
     waiting = [daemon.drop(f"{name}.png") for name in "abcd"]

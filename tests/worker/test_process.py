@@ -140,7 +140,8 @@ sys.exit(main.main(sys.argv[1:]))
     monkeypatch.setattr(subprocess, "Popen", start)
     worker = WorkerProcess(BEGIN, events.put)
     worker.send(Run(order(tmp_path / "none.png", tmp_path)))
-    worker.send(Stop())
+    if "stop" in death:
+        worker.send(Stop())
     while not isinstance(died := events.get(timeout=60), Died):
         pass
     worker.join(10)

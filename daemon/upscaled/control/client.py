@@ -7,7 +7,7 @@ from typing import Any
 
 from upscaled.control import protocol
 from upscaled.control.address import short_address
-from upscaled.control.holder import holder_of
+from upscaled.control.holder import Holder, holder_of
 from upscaled.dirs import Dirs
 from upscaled.errors import ControlError, DaemonNotRunning, DaemonUnreachable
 
@@ -32,7 +32,16 @@ def ask(dirs: Dirs, request: protocol.Request, *, timeout_s: float = _TIMEOUT_S)
         if holder.socket not in {None, dirs.socket}:
             with contextlib.suppress(DaemonNotRunning):
                 return ask_at(holder.socket, request, timeout_s=timeout_s)
-        raise DaemonUnreachable(holder.pid) from None
+        raise _unreachable(holder) from None
+
+
+def _unreachable(holder: Holder) -> DaemonUnreachable:
+    error = DaemonUnreachable(
+        f"the daemon runs (pid {holder.pid or 'unknown'}), but its control socket is not there",
+        hint="it makes a new one within seconds; or: upscaled down",
+    )
+    error.pid = holder.pid
+    return error
 
 
 def ask_at(
