@@ -75,12 +75,13 @@ class WebServer:
         self.asked.append((handler.command, path, ranged))
         reply = self.reply(path, {name.lower(): value for name, value in handler.headers.items()})
         body = reply.body
-        handler.close_connection = True
         if ranged and reply.status == 200:
             start = int(ranged.removeprefix("bytes=").rstrip("-"))
             reply.headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
             body, reply.status = body[start:], 206
         handler.send_response(reply.status)
+        # Told, or a client takes the connection again, and meets its end.
+        handler.send_header("Connection", "close")
         for name, value in {"Content-Length": str(len(body)), **reply.headers}.items():
             handler.send_header(name, value)
         handler.end_headers()

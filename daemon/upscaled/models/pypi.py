@@ -71,6 +71,9 @@ def _bytes_below(folder: Path) -> int:
 def _failure(requirement: str, log: str) -> ModelUnavailable:
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR")]
+    if errors[-1:] == ["Exception:"]:
+        # A bug in pip, told by a traceback: its last line says which.
+        errors = lines[-1:]
     words = " / ".join((errors or lines)[-ERROR_LINES:]) or "no message"
     if "No module named pip" in log:
         hint = f"{sys.executable} -m ensurepip"
