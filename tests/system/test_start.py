@@ -77,7 +77,7 @@ def test_once_says_so_where_something_still_waits(make_daemon: MakeDaemon) -> No
     bare.outbox.chmod(0o755)
 
     assert code == 75, "try again later"
-    assert "1 files still wait: cannot write" in bare.log
+    assert "still waiting: 1 (cannot write" in bare.log
 
 
 def test_orders_reach_a_daemon_whose_socket_is_elsewhere_or_gone(bare: Daemon) -> None:

@@ -198,7 +198,7 @@ class Supervisor:
         waiting, reason = store.unfinished([rule.name for rule in self.active])
         if not waiting:
             return ExitCode.OK
-        _log.warning("%d files still wait%s", waiting, f": {reason}" if reason else "")
+        _log.warning("still waiting: %d%s", waiting, f" ({reason})" if reason else "")
         return ExitCode.TEMPFAIL
 
     def _shut(self) -> None:

@@ -192,7 +192,7 @@ def _between(path: Path, root: Path) -> Iterator[Path]:
 
 
 def look(path: Path, rules: Sequence[RuleSettings]) -> Facts:
-    """What stands at `path`; nothing is opened, and nothing that the system says is raised."""
+    """What stands at `path`; nothing is read, and nothing that the system says is raised."""
     size_bytes, oddity = None, None
     try:
         found = path.stat()

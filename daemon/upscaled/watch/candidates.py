@@ -114,8 +114,11 @@ class Candidates:
 
     def _is_written_to(self, settled: Settled) -> bool:
         """Whether its writer only pauses. Its end is heard of; until then it is looked at."""
-        look = settled.look
-        return look.oddity is None and is_written_to(join(self._root, settled.path)) is True
+        folder = self.seen.folder(split(settled.path)[0])
+        # On another machine's disk the answer means nothing, and each question is a round trip.
+        if settled.look.oddity is not None or (folder is not None and folder.blind is not None):
+            return False
+        return is_written_to(join(self._root, settled.path)) is True
 
     def _full(self, path: bytes) -> Path:
         return Path(os.fsdecode(join(self._root, path)))
