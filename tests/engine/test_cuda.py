@@ -73,7 +73,7 @@ def test_a_ceiling_is_learned_from_a_real_lack_of_memory(
         memory.Room, "now", lambda *_: memory.Room(free, free)
     )  # it believes that all is free
     torch.cuda.empty_cache()
-    maps_bytes = 4 * 64 * 2 * 900 * 1200
+    maps_bytes = 3 * 64 * 2 * 900 * 1200
     torch.cuda.set_per_process_memory_fraction(
         (torch.cuda.memory_allocated() + maps_bytes + (96 << 20)) / total
     )

@@ -27,32 +27,31 @@ from upscaled.engine.tiles import Box
 RESIDUAL = 0.2
 """What dense blocks, and groups of three, are scaled by before their input is added."""
 
-_TRUNK, _INPUT, _FIRST, _SECOND = range(4)
-"""Slots: what conv_first gave, the current block's input, and two between its dense blocks."""
+_INPUT, _FIRST, _SECOND = range(3)
+"""Slots: the current group's input, and two between its dense blocks."""
 
 
 def esrgan_plan(net: Any, scale: int, device: Device) -> Plan:
     """For spandrel's RRDBNet, whichever key layout the file had; see its `forward`.
 
-    Four feature maps are alive at once: the third dense block writes over its group's input,
-    which it needs under the core only.
+    Three feature maps are alive at once: the third dense block writes over its group's input,
+    which it needs under the core only; and what the first convolution gave is computed again
+    where it is added at the end, for a ten-thousandth of the work.
     """
     first, trunk, *tail = list(net.model)
     *groups, last = list(trunk.sub)
     filters = last.out_channels
     scratch = Scratch()
-    blocks = [
-        padded_block(
-            first,
-            run=Chain([first], device, takes_picture=True),
-            source=PICTURE,
-            target=_TRUNK,
-            channels=filters,
-        )
-    ]
-    current = _TRUNK
+    opening = padded_block(
+        first,
+        run=Chain([first], device, takes_picture=True),
+        source=PICTURE,
+        target=_INPUT,
+        channels=filters,
+    )
+    blocks = [opening]
     for group in groups:
-        steps = ((current, _FIRST, None), (_FIRST, _SECOND, None), (_SECOND, _INPUT, current))
+        steps = ((_INPUT, _FIRST, None), (_FIRST, _SECOND, None), (_SECOND, _INPUT, _INPUT))
         dense = (group.RDB1, group.RDB2, group.RDB3)
         for block, (source, target, shortcut) in zip(dense, steps, strict=True):
             blocks.append(
@@ -67,15 +66,14 @@ def esrgan_plan(net: Any, scale: int, device: Device) -> Plan:
                     elements_per_px=elements_per_px(block),
                 )
             )
-        current = _INPUT
     blocks.append(
         Block(
             body=_Joining(last, device, scratch),
             halo_px=reach_of(last).halo_px,
-            source=current,
+            source=_INPUT,
             target=_FIRST,
             channels=filters,
-            shortcut=_TRUNK,
+            remade=opening,
             macs_per_px=macs_per_px(last),
             elements_per_px=elements_per_px(last),
         )

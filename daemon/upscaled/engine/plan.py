@@ -55,6 +55,8 @@ class Block:
     """Written pixels for each pixel read, along one edge."""
     shortcut: int | None = None
     """Slot of a second map, read under the core only."""
+    remade: "Block | None" = None
+    """A block that gives the second map anew from the picture, which is cheaper than to keep it."""
     macs_per_px: int = 1
     """Multiplications for each pixel of the grid: the weight of this block in progress."""
     elements_per_px: int = 1

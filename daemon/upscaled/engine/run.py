@@ -120,10 +120,15 @@ class BlockRun:
             features = source.read(region)
         else:
             features = self._from_map(block.source, region)
-        shortcut = None if block.shortcut is None else self._from_map(block.shortcut, wide)
+        shortcut = self._shortcut(block, source, wide)
         result = block.body(features, region, wide, inside, shortcut)
         rows, columns = core.within(wide).scaled(block.scale).slices
         return result[:, :, rows, columns]
+
+    def _shortcut(self, block: Block, source: Source, core: Box) -> Tensor | None:
+        if block.remade is not None:
+            return self._tile(block.remade, source, core)
+        return None if block.shortcut is None else self._from_map(block.shortcut, core)
 
     def _from_map(self, slot: int, box: Box) -> Tensor:
         rows, columns = box.slices
