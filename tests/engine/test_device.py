@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from upscaled.engine import device
 from upscaled.engine.device import (
     Device,
     cgroup_left_bytes,
@@ -61,6 +62,16 @@ def test_bf16_is_read_from_the_flags_of_the_cpu(cpuinfo: str, expected: bool) ->
     assert has_bf16_flag(cpuinfo) is expected
 
 
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_a_precision_that_the_cpu_lacks_is_refused_with_a_hint(
+    precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "_names", lambda *_: False)
+    with pytest.raises(DeviceError, match=f"no {precision} instructions") as caught:
+        choose_device("cpu", precision)
+    assert "precision" in str(caught.value.hint)
+
+
 def test_the_tightest_cgroup_on_the_way_up_counts(tmp_path: Path) -> None:
     inner = tmp_path / "user.slice" / "upscaled.service"
     inner.mkdir(parents=True)
@@ -70,6 +81,13 @@ def test_the_tightest_cgroup_on_the_way_up_counts(tmp_path: Path) -> None:
     assert cgroup_left_bytes(tmp_path, "/user.slice/upscaled.service") == 600
     (inner / "memory.max").write_text("300\n")
     assert cgroup_left_bytes(tmp_path, "/user.slice/upscaled.service") == 290
+
+
+def test_files_that_are_only_cached_are_not_in_use(tmp_path: Path) -> None:
+    (tmp_path / "memory.max").write_text("1000\n")
+    (tmp_path / "memory.current").write_text("990\n")
+    (tmp_path / "memory.stat").write_text("anon 90\ninactive_file 800\nactive_file 100\n")
+    assert cgroup_left_bytes(tmp_path, "/") == 810
 
 
 def test_without_a_cgroup_limit_there_is_none(tmp_path: Path) -> None:

@@ -13,6 +13,9 @@ from upscaled.errors import DeviceError, DeviceLost, UsageError
 _CPU_BF16_FLAGS = frozenset({"amx_bf16", "avx512_bf16", "bf16"})
 """x86 and (the last) ARM names in /proc/cpuinfo. Without them bf16 is emulated, and slow."""
 
+_CPU_FP16_FLAGS = frozenset({"avx512_fp16", "avx_ne_convert", "asimdhp"})
+"""The same for fp16: oneDNN refuses it without them (torch 2.14)."""
+
 _PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 _LOST_SIGNS = ("cuda error", "execution_failed", "internal_error", "device lost")
@@ -81,6 +84,10 @@ def choose_device(
     if dtype is torch.bfloat16 and where.type == "cpu" and not cpu_has_bf16():
         raise DeviceError(
             "this CPU has no bf16 instructions", hint="Set precision to auto or fp32."
+        )
+    if dtype is torch.float16 and where.type == "cpu" and not _cpu_has(_CPU_FP16_FLAGS):
+        raise DeviceError(
+            "this CPU has no fp16 instructions", hint="Set precision to auto or fp32."
         )
     return Device(where, dtype)
 
@@ -172,18 +179,27 @@ def _best_dtype(where: torch.device) -> torch.dtype:
 
 
 def cpu_has_bf16() -> bool:
+    return _cpu_has(_CPU_BF16_FLAGS)
+
+
+def _cpu_has(any_of: frozenset[str]) -> bool:
     try:
-        return has_bf16_flag(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace"))
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return False
+    return _names(text, any_of)
 
 
 def has_bf16_flag(cpuinfo: str) -> bool:
     """Whether the text of /proc/cpuinfo names bf16 instructions."""
+    return _names(cpuinfo, _CPU_BF16_FLAGS)
+
+
+def _names(cpuinfo: str, any_of: frozenset[str]) -> bool:
     for line in cpuinfo.splitlines():
         name, _, value = line.partition(":")
         if name.strip() in {"flags", "Features"}:
-            return not _CPU_BF16_FLAGS.isdisjoint(value.split())
+            return not any_of.isdisjoint(value.split())
     return False
 
 
@@ -231,6 +247,7 @@ def cgroup_left_bytes(root: Path, group: str) -> int | None:
         try:
             limit = (folder / "memory.max").read_text(encoding="ascii").strip()
             used = int((folder / "memory.current").read_text(encoding="ascii"))
+            used -= _cached_bytes(folder)
         except (OSError, ValueError):
             limit = "max"
             used = 0
@@ -241,6 +258,15 @@ def cgroup_left_bytes(root: Path, group: str) -> int | None:
             break
         folder = folder.parent
     return left
+
+
+def _cached_bytes(folder: Path) -> int:
+    """Files that nobody uses, which `memory.current` counts and the kernel drops when it has to."""
+    try:
+        lines = (folder / "memory.stat").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("inactive_file ")), 0)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
