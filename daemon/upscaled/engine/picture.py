@@ -11,6 +11,8 @@ from torch.nn import functional
 from upscaled.engine.device import Device
 from upscaled.engine.tiles import Box, Size
 
+_CONTRAST_SHARE = 16
+
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
 
@@ -34,7 +36,8 @@ class Source:
         host = torch.from_numpy(tile.view(np.int16) if tile.dtype == np.uint16 else tile)
         if self._device.is_cuda:
             host = host.pin_memory()
-        there = host.to(self._device.where, non_blocking=True)
+        # Of pinned memory only: MPS reads what was released meanwhile (pytorch/pytorch#189690).
+        there = host.to(self._device.where, non_blocking=self._device.is_cuda)
         if tile.dtype == np.uint16:
             there = there.to(torch.int32).bitwise_and_(0xFFFF)
         unit = there.to(torch.float32).div_(self._full)
@@ -75,12 +78,21 @@ class Target:
         self._ranges += part._ranges  # noqa: SLF001 - of its own class
 
     def is_picture_of(self, pixels: Pixels) -> bool:
-        """False: not a number somewhere, or one flat colour where `pixels` is not flat."""
+        """False: not a number somewhere, or one flat colour where `pixels` is not flat.
+
+        What is flat only once it is rounded, all below zero say, counts as such where `pixels` has
+        some contrast: a network may make one colour of a picture that is nearly so.
+        """
         lows, highs = np.array(self._ranges).T
         if not (np.isfinite(lows).all() and np.isfinite(highs).all()):
             return False
-        flat = bool(lows.min() == highs.max())
-        return not flat or int(pixels.min()) == int(pixels.max())
+        lowest, highest = float(lows.min()), float(highs.max())
+        full = int(np.iinfo(self.pixels.dtype).max)
+        contrast = int(pixels.max()) - int(pixels.min())
+        if lowest == highest:
+            return contrast == 0
+        darkest, brightest = (round(min(max(end, 0), 1) * full) for end in (lowest, highest))
+        return darkest < brightest or contrast <= full // _CONTRAST_SHARE
 
 
 def padded_to_multiple(pixels: Pixels, multiple: int) -> Pixels:

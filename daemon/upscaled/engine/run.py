@@ -45,7 +45,8 @@ class BlockRun:
         self._attempts = attempts
         self._crew = crew
         self._tile_for = tile_for
-        self._maps_on = maps_on or device.where
+        self.maps_on = maps_on or device.where
+        """The host in the end, where they did not fit the device."""
         self._maps: dict[int, Tensor] = {}
 
     def run(self, source: Source, target: Target) -> None:
@@ -72,8 +73,8 @@ class BlockRun:
     def _empty_map(self, block: Block, size: Size) -> Tensor:
         shape = (1, size.height, size.width, block.channels)
         features = self._attempts.call(lambda: self._allocated(shape), None)
-        if features is None and self._maps_on != _HOST:
-            self._maps_on = _HOST
+        if features is None and self.maps_on != _HOST:
+            self.maps_on = _HOST
             features = self._attempts.call(lambda: self._allocated(shape), None)
         if features is None:
             raise OutOfMemory(
@@ -86,7 +87,7 @@ class BlockRun:
         return torch.empty(
             shape,
             dtype=self._device.dtype,
-            device=self._maps_on,
+            device=self.maps_on,
         )
 
     def _fits(self, block: Block, source: Source, target: Target, core: Box) -> bool:
@@ -137,7 +138,8 @@ class BlockRun:
             # Through a pinned copy of the tile. The maps themselves are not pinned: torch would
             # round their gigabytes up to a power of two.
             features = features.contiguous(memory_format=torch.channels_last).pin_memory()
-        return features.to(self._device.where, non_blocking=True)
+        # Elsewhere than on CUDA nothing keeps the source until an asynchronous copy is done.
+        return features.to(self._device.where, non_blocking=self._device.is_cuda)
 
 
 def _can_be_cut(box: Box) -> bool:
