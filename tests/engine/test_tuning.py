@@ -1,8 +1,11 @@
 import json
 
+import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from upscaled.engine import memory
 from upscaled.engine.bands import Seams, bands
 from upscaled.engine.memory import Room, maps_place
 from upscaled.engine.tuning import Learned, affordable_elements
@@ -48,6 +51,20 @@ def test_a_size_that_did_not_fit_is_not_aimed_at_again() -> None:
     assert learned.aim("cuda") <= failed // 2
 
 
+def test_a_ceiling_is_tried_anew_after_some_pictures_that_fitted() -> None:
+    """What took the memory then, another program say, may be gone."""
+    learned = Learned()
+    learned.record_out_of_memory(1000)
+    pictures = 0
+    while learned.aim("cpu") < 1000:
+        learned.record_success(learned.aim("cpu"), 1e9)
+        pictures += 1
+    assert 3 <= pictures <= 10
+    assert not learned.speeds  # of sizes that were not aimed at
+    learned.record_out_of_memory(1000)
+    assert learned.aim("cpu") == 500
+
+
 @given(free=st.integers(0, 1 << 40), workers=st.integers(1, 64))
 def test_tiles_never_take_more_than_is_free(free: int, workers: int) -> None:
     elements = affordable_elements(
@@ -57,7 +74,25 @@ def test_tiles_never_take_more_than_is_free(free: int, workers: int) -> None:
     assert elements == 1 or elements * 4 * workers <= free
 
 
+def test_the_result_takes_memory_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "free_memory_bytes", lambda *_: 1000 << 20)
+    cpu = Room.now(torch.device("cpu"), None, 300 << 20)
+    assert cpu.device_bytes == cpu.host_bytes == 600 << 20
+    assert maps_place(590 << 20, cpu) == "bands"
+    gpu = Room.now(torch.device("cuda"), None, 300 << 20)
+    assert (gpu.device_bytes, gpu.host_bytes) == (900 << 20, 600 << 20)
+
+
+def test_maps_on_the_host_leave_the_device_to_the_tiles() -> None:
+    gpu = Room(1 << 30, 8 << 30, is_shared=False, budget_bytes=900 << 20)
+    assert gpu.tiles_bytes(4 << 30, "host") == 900 << 20
+    assert gpu.tiles_bytes(500 << 20, "device") == 400 << 20
+    cpu = Room(8 << 30, 8 << 30)
+    assert cpu.tiles_bytes(3 << 30, "host") == 5 << 30
+
+
 def test_feature_maps_go_where_they_fit() -> None:
+    assert maps_place(0, Room(0, 0)) == "device"  # a network that keeps none
     room = Room(device_bytes=1 << 30, host_bytes=8 << 30)
     assert maps_place(100 << 20, room) == "device"
     assert maps_place(2 << 30, room) == "host"

@@ -52,7 +52,8 @@ class ExactRun:
     def run(self, pixels: Pixels) -> Target:
         size = self._grid(*pixels.shape[:2])
         maps_bytes = self._maps_bytes(size)
-        room = Room.now(self._device.where, self._memory_bytes)
+        result_bytes = pixels.nbytes * self._plan.scale**2
+        room = Room.now(self._device.where, self._memory_bytes, result_bytes)
         if room.is_over_budget(maps_bytes):
             self.notes.append(
                 f"needs {-(-maps_bytes >> 20)} MB for exact tiles, more than memory: allows"
@@ -124,26 +125,34 @@ class ExactRun:
             self.tile_px = max(1, isqrt(tile.area), self.tile_px or 0)
             return tile
 
-        maps_bytes = self._maps_bytes(source.size) if place == "device" else 0
+        maps_on = self._device.where if place == "device" else torch.device("cpu")
+        if self._device.is_cuda:
+            self._plan.scratch.release()  # what is kept from the last picture would not be counted
         taken = _PeakOfCuda(self._device)
         started = perf_counter()
         try:
             with core_threads(workers) as pool:
-                BlockRun(
+                run = BlockRun(
                     self._plan,
                     self._device,
                     attempts=attempts,
                     crew=Crew(workers, pool, cancelled=self._cancelled, advance=self._advance),
                     tile_for=tile_for,
-                    maps_on=self._device.where if place == "device" else torch.device("cpu"),
-                ).run(source, target)
+                    maps_on=maps_on,
+                )
+                run.run(source, target)
         finally:
             if attempts.smallest_failure is not None:
                 self._learned.record_out_of_memory(attempts.smallest_failure)
-        if elements == aim and source.size.area >= _TELLING_PX and self._forced_tile_px is None:
+        aimed = elements == aim and attempts.smallest_failure is None
+        # A picture that is smaller than the tile says nothing of it.
+        tells = source.size.area >= _TELLING_PX and 2 * largest >= elements
+        if aimed and tells and self._forced_tile_px is None:
             work = self._plan.macs_per_px * source.size.area
-            self._learned.record_speed(aim, work / (perf_counter() - started))
-            if (peak_bytes := taken.bytes()) is not None:
+            self._learned.record_success(aim, work / (perf_counter() - started))
+            peak_bytes = taken.bytes()
+            if peak_bytes is not None and run.maps_on == maps_on:
+                maps_bytes = self._maps_bytes(source.size) if place == "device" else 0
                 self._learned.bytes_per_element = max(1, peak_bytes - maps_bytes) / largest
         return target
 

@@ -13,6 +13,10 @@ _STEPS = (0.5, 1.0, 2.0)
 _FIRST_BYTES_PER_ELEMENT = 2.0
 """Of the dtype's own size: convolutions keep copies too. On CUDA replaced by measurement."""
 
+_REGROWTH = 1.2
+"""Of a ceiling, with each picture below it: what was in the way then may be gone. To try once more
+whether it is costs one tile in four pictures; never to try could cost speed for ever."""
+
 _NEWEST = 0.3
 """Weight of the newest measurement: a machine that others use too gives noisy ones."""
 
@@ -63,6 +67,18 @@ class Learned:
         self.speeds[elements] = (
             macs_per_s if before is None else before + _NEWEST * (macs_per_s - before)
         )
+
+    def record_success(self, aim: int, macs_per_s: float) -> None:
+        """A picture fitted with tiles of the size aimed at."""
+        if self.ceiling is not None and aim >= self.ceiling // 2:
+            self.record_fit()
+        else:
+            self.record_speed(aim, macs_per_s)
+
+    def record_fit(self) -> None:
+        """A picture fitted with tiles as large as the ceiling lets them be."""
+        if self.ceiling is not None:
+            self.ceiling = int(self.ceiling * _REGROWTH) + 1
 
     def record_out_of_memory(self, elements: int) -> None:
         self.ceiling = elements if self.ceiling is None else min(self.ceiling, elements)
