@@ -4,7 +4,7 @@ import json
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from upscaled.engine import bench, esrgan, exact, memory
-from upscaled.engine.device import cpu_has_bf16
+from upscaled.engine.device import Device, cpu_has_bf16
+from upscaled.engine.network import load_network
 from upscaled.engine.plan import PaddedBody
 from upscaled.engine.run import BlockRun
 from upscaled.engine.tiles import Box
@@ -36,6 +37,12 @@ def opened(file: Path, **options: Any) -> TorchUpscaler:
     return open_upscaler(file, device="cpu", precision=PRECISION, **options)
 
 
+def in_bf16(file: Path, learned: Mapping[str, Any] | None = None) -> TorchUpscaler:
+    """Emulated, and slow, where the CPU has none."""
+    device = Device(torch.device("cpu"), torch.bfloat16, fused=cpu_has_bf16())
+    return TorchUpscaler(load_network(file), device, learned=learned or {})
+
+
 @pytest.fixture
 def faults(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], bool]], Counter[Any]]:
     """`faults(fails)`: tiles over `fails(area)` run out of memory; counts each tile finished."""
@@ -43,20 +50,20 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], bool]],
     def install(fails: Callable[[int], bool]) -> Counter[Any]:
         finished: Counter[Any] = Counter()
         lock = threading.Lock()
-        whole = BlockRun._tile
+        whole = BlockRun._do
 
-        def tile(self: BlockRun, block: Any, source: Any, core: Box) -> torch.Tensor:
+        def do(self: BlockRun, block: Any, source: Any, target: Any, core: Box) -> bool:
             with lock:
                 failing = fails(core.area)
             if failing:
                 raise RuntimeError(NO_MEMORY)
-            result = whole(self, block, source, core)
+            result = whole(self, block, source, target, core)
             with lock:
                 for row in range(core.top, core.bottom):
                     finished[id(block), row, core.left, core.right] += 1
             return result
 
-        monkeypatch.setattr(BlockRun, "_tile", tile)
+        monkeypatch.setattr(BlockRun, "_do", do)
         return finished
 
     return install
@@ -216,7 +223,6 @@ def test_other_errors_are_not_swallowed(
         upscale(resident, pixels)
 
 
-@pytest.mark.skipif(not cpu_has_bf16(), reason="this CPU has no bf16 instructions")
 @pytest.mark.parametrize("broken", [float("nan"), float("inf"), 0.0])
 def test_no_picture_in_low_precision_is_redone_in_fp32_and_remembered(
     broken: float,
@@ -225,24 +231,41 @@ def test_no_picture_in_low_precision_is_redone_in_fp32_and_remembered(
     upscale: Upscale,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    pixels = pixels[:50, :60]
     expected = upscale(open_upscaler(network_file("x4"), precision="fp32"), pixels)
     whole = BlockRun._tile
 
     def tile(self: BlockRun, block: Any, source: Any, core: Box) -> torch.Tensor:
         result = whole(self, block, source, core)
-        low = self._device.dtype is torch.bfloat16
-        return torch.full_like(result, broken) if low else result
+        tried.add(self._device.dtype)
+        is_low = self._device.dtype is not torch.float32
+        return torch.full_like(result, broken) if is_low else result
 
     monkeypatch.setattr(BlockRun, "_tile", tile)
+    tried: set[torch.dtype] = set()
     seen: list[int] = []
-    resident = opened(network_file("x4"))
+    resident = in_bf16(network_file("x4"))
     result = resident.upscale(
         pixels, progress=lambda done, _all: seen.append(done), cancelled=lambda: False
     )
     assert np.array_equal(result, expected)
     assert seen == sorted(seen)
     assert any("fp32" in note for note in resident.notes)
-    assert resident.learned()["cpu/ESRGAN/bf16"]["fp32"] is True
+    learned = resident.learned()
+    assert [key for key, known in learned.items() if known["fp32"]] == [
+        "cpu/ESRGAN/bf16/x4.safetensors"
+    ]
+
+    # After a restart there is no first try; another network of the architecture has one.
+    tried.clear()
+    seen.clear()
+    again = in_bf16(network_file("x4"), learned)
+    again.upscale(pixels, progress=lambda done, _all: seen.append(done), cancelled=lambda: False)
+    assert tried == {torch.float32}
+    assert seen[0] < seen[-1] / 4
+    other = in_bf16(network_file("x1"), learned)
+    upscale(other, pixels[:40, :40])
+    assert len(tried) == 2
 
 
 def test_no_picture_in_fp32_either_is_a_bad_result(

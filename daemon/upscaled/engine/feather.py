@@ -15,6 +15,7 @@ _TRIM_PX = 16
 """Thrown away around each tile: the worst of what the missing surroundings spoil."""
 _RAMP_PX = 16
 """Each tile reaches this far into its neighbours; the blend spans twice as much."""
+MARGIN_PX = _TRIM_PX + _RAMP_PX
 _GRID_PX = 16
 """Tiles start on multiples of this: attention windows are 7, 8 or 16 wide."""
 SMALLEST_FEATHERED_PX = 4 * _RAMP_PX
@@ -77,7 +78,13 @@ class FeatheredRun:
     def _compute(self, source: Source, usable: Box) -> Tensor:
         """The network over `usable`; what does not fit is cut in two that overlap."""
         region = usable.grown(_TRIM_PX, source.size.box)
-        result = self._attempts.call(lambda: self._network(source.read(region)), region.area)
+        result = None
+        failed = self._attempts.smallest_failure
+        if failed is None or region.area < failed:
+            # Joined on the host, where a band of tiles is not in the way of the next tile.
+            result = self._attempts.call(
+                lambda: self._network(source.read(region)).cpu(), region.area
+            )
         if result is not None:
             rows, columns = usable.within(region).scaled(self._scale).slices
             return result[:, :, rows, columns]

@@ -1,6 +1,7 @@
 """A resident network that upscales pictures of any size within the memory there is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from math import isqrt
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from upscaled.engine.device import (
     used_memory_bytes,
 )
 from upscaled.engine.exact import ExactRun
-from upscaled.engine.feather import FeatheredRun
+from upscaled.engine.feather import MARGIN_PX, FeatheredRun
 from upscaled.engine.network import Network, load_network
 from upscaled.engine.picture import Pixels, Source, Target
 from upscaled.engine.plan import Exactness
@@ -75,21 +76,28 @@ def open_upscaler(
         supports_fp16=network.supports_fp16,
         supports_bf16=network.supports_bf16,
     )
+    with _taking_weights(model_file, chosen):
+        return TorchUpscaler(
+            network,
+            chosen,
+            memory_bytes=memory_bytes,
+            tile_px=tile_px,
+            compile_network=compile_network,
+            learned=learned or {},
+        )
+
+
+@contextmanager
+def _taking_weights(model_file: Path, device: Device) -> Iterator[None]:
+    """Raises: OutOfMemory, DeviceLost: what goes wrong while weights go to the device."""
     try:
-        with in_use(chosen):
-            return TorchUpscaler(
-                network,
-                chosen,
-                memory_bytes=memory_bytes,
-                tile_px=tile_px,
-                compile_network=compile_network,
-                learned=learned or {},
-            )
+        with in_use(device):
+            yield
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         raise OutOfMemory(
-            f"the weights of {model_file.name} do not fit {chosen.name}",
+            f"the weights of {model_file.name} do not fit {device.name}",
             hint="Close other programs on this device, or set device: cpu.",
         ) from None
 
@@ -124,6 +132,10 @@ class TorchUpscaler:
         self._forced_tile_px = tile_px
         self._key = learned_key(device.name, network.architecture, device.precision)
         self._learned = Learned.parse(learned.get(self._key))
+        # Other networks of the architecture may be sound.
+        self._file_key = f"{self._key}/{network.file.name}"
+        self._goes_fp32 = Learned.parse(learned.get(self._file_key)).fp32
+        self._learned_before = learned
         self._full_precision: TorchUpscaler | None = None
         self.notes: tuple[str, ...] = ()
         """What the user should know of the last picture."""
@@ -168,6 +180,8 @@ class TorchUpscaler:
     def learned(self) -> dict[str, Any]:
         """What to give to the next `open_upscaler`; fit for JSON."""
         found = {self._key: self._learned.plain()}
+        if self._goes_fp32:
+            found[self._file_key] = Learned(fp32=True).plain()
         if self._full_precision is not None:
             found |= self._full_precision.learned()
         return found
@@ -177,7 +191,8 @@ class TorchUpscaler:
     ) -> Pixels:
         """See `pipeline.stage.Upscaler.upscale`."""
         self.notes = ()
-        if not self._learned.fp32:
+        told = progress
+        if not self._goes_fp32:
             target = self._run(pixels, progress, cancelled)
             if target.is_picture_of(pixels):
                 return target.pixels
@@ -186,27 +201,31 @@ class TorchUpscaler:
                     f"{self._file.name} gave no picture, in fp32 too",
                     hint="The model file may be damaged: upscaled models verify.",
                 )
-            self._learned.fp32 = True
+            self._goes_fp32 = True
+
+            def told(done: int, total: int) -> None:
+                """The units of a first try are over: those of the second go on from there."""
+                progress(total + done, 2 * total)
+
         upscaler = self._in_fp32()
-        # The units of a first try are over: those of the second go on from there.
-        result = upscaler.upscale(
-            pixels,
-            progress=lambda done, total: progress(total + done, 2 * total),
-            cancelled=cancelled,
-        )
+        result = upscaler.upscale(pixels, progress=told, cancelled=cancelled)
+        self.tile_px = upscaler.tile_px
         fallback = f"{self.precision} gives no picture on {self.device}: done in fp32"
         self.notes = (fallback, *upscaler.notes)
         return result
 
     def _in_fp32(self) -> "TorchUpscaler":
         if self._full_precision is None:
-            self._full_precision = TorchUpscaler(
-                load_network(self._file),
-                Device(self._device.where, torch.float32),
-                memory_bytes=self._memory_bytes,
-                tile_px=self._forced_tile_px,
-                learned={},
-            )
+            fine = Device(self._device.where, torch.float32)
+            network = load_network(self._file)
+            with _taking_weights(self._file, fine):
+                self._full_precision = TorchUpscaler(
+                    network,
+                    fine,
+                    memory_bytes=self._memory_bytes,
+                    tile_px=self._forced_tile_px,
+                    learned=self._learned_before,
+                )
         return self._full_precision
 
     def _run(self, pixels: Pixels, progress: Progress, cancelled: Callable[[], bool]) -> Target:
@@ -238,10 +257,16 @@ class TorchUpscaler:
         height, width, _ = pixels.shape
         target = Target(height * self.scale, width * self.scale, pixels.dtype)
         attempts = Attempts(self._device, self._plan.scratch.release)
-        edge = _FACE_PX if self.is_for_faces else self._forced_tile_px or _FEATHERED_TILE_PX
+        edge = _FACE_PX if self.is_for_faces else self._feathered_tile_px()
         run = FeatheredRun(self._call, self.scale, attempts, Size(edge, edge))
-        with torch.inference_mode():
-            run.run(Source(pixels, self._device), target, progress, cancelled)
+        try:
+            with torch.inference_mode():
+                run.run(Source(pixels, self._device), target, progress, cancelled)
+        finally:
+            if attempts.smallest_failure is not None:
+                self._learned.record_out_of_memory(attempts.smallest_failure)
+        if attempts.smallest_failure is None and edge < self._largest_feathered_px:
+            self._learned.record_fit()
         self.tile_px = max(1, isqrt(run.tile.area))
         if self.is_for_faces and self.tile_px < _FACE_PX:
             raise OutOfMemory(
@@ -249,6 +274,16 @@ class TorchUpscaler:
                 hint="Close other programs on this device, or set device: cpu.",
             )
         return target
+
+    @property
+    def _largest_feathered_px(self) -> int:
+        return self._forced_tile_px or _FEATHERED_TILE_PX
+
+    def _feathered_tile_px(self) -> int:
+        """Their ceiling is in pixels, margins and all: nobody knows what such a network keeps."""
+        most = self._learned.ceiling
+        largest = self._largest_feathered_px
+        return largest if most is None else min(largest, isqrt(most // 2) - 2 * MARGIN_PX)
 
     def _call(self, picture: Tensor) -> Tensor:
         if self._whole is None:
