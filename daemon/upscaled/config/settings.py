@@ -113,7 +113,7 @@ class Settings:
     compile_networks: bool = False
     memory_bytes: int | None = None
     memory_share: float | None = None
-    """`memory: 50%` as 0.5, of what the device has; None with `memory_bytes`, or no limit."""
+    """`memory: 50%` as 0.5, of the memory of the machine; None with `memory_bytes`, or no limit."""
     keep_alive_s: float | None = KEEP_ALIVE_S
     """Seconds an idle model stays loaded; None: for ever."""
     history_s: float | None = HISTORY_S
