@@ -32,7 +32,7 @@ types: install ## strict type check
 
 unit: install
 	$(call heading,tests)
-	$(PYTEST) --numprocesses auto --dist worksteal --durations=10
+	$(PYTEST) --numprocesses auto --maxprocesses 4 --dist worksteal --durations=10
 
 soak: install ## the long torture runs that `make test` leaves out
 	$(PYTEST) -m soak --timeout=0

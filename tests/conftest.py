@@ -47,12 +47,6 @@ OF_THE_SESSION = (
 Eventually = Callable[..., None]
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: half of the suite's time is waiting."""
-    return min(4, (os.cpu_count() or 1) + 1)
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--golden", action="store_true", help="Write the golden files of screens.")
 
