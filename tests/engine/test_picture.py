@@ -24,6 +24,14 @@ def test_what_is_one_colour_once_it_is_rounded_is_no_picture(low: float, high: f
     assert is_picture(values, DIM)  # which a network may well make black
 
 
+def test_a_speck_that_the_network_removed_is_no_contrast() -> None:
+    page = np.full((64, 64, 3), 255, np.uint8)
+    page[5, 7] = 0
+    target = Target(64, 64, page.dtype)
+    target.write(Box(0, 0, 64, 64), torch.linspace(0.999, 1.2, 64 * 64 * 3).view(1, 3, 64, 64))
+    assert target.is_picture_of(page)
+
+
 def test_a_flat_result_is_a_picture_of_a_flat_source_only() -> None:
     black = torch.zeros(1, 3, 8, 8)
     assert is_picture(black, np.zeros_like(SOURCE))

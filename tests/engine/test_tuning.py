@@ -65,6 +65,17 @@ def test_a_ceiling_is_tried_anew_after_some_pictures_that_fitted() -> None:
     assert learned.aim("cpu") == 500
 
 
+def test_where_a_step_does_not_fit_the_fastest_of_the_others_is_taken() -> None:
+    learned = Learned()
+    sizes = []
+    for speed in (3.0, 9.0):
+        sizes.append(learned.aim("cpu"))
+        learned.record_success(sizes[-1], speed)
+    largest = learned.aim("cpu")
+    learned.record_failure(largest, largest)
+    assert learned.aim("cpu") == sizes[1]
+
+
 @given(free=st.integers(0, 1 << 40), workers=st.integers(1, 64))
 def test_tiles_never_take_more_than_is_free(free: int, workers: int) -> None:
     elements = affordable_elements(

@@ -252,9 +252,8 @@ def test_no_picture_in_low_precision_is_redone_in_fp32_and_remembered(
     assert seen == sorted(seen)
     assert any("fp32" in note for note in resident.notes)
     learned = resident.learned()
-    assert [key for key, known in learned.items() if known["fp32"]] == [
-        "cpu/ESRGAN/bf16/x4.safetensors"
-    ]
+    (marked,) = (key for key, known in learned.items() if known["fp32"])
+    assert marked.startswith("cpu/ESRGAN/bf16/")
 
     # After a restart there is no first try; another network of the architecture has one.
     tried.clear()

@@ -130,28 +130,26 @@ class ExactRun:
             self._plan.scratch.release()  # what is kept from the last picture would not be counted
         taken = _PeakOfCuda(self._device)
         started = perf_counter()
-        try:
-            with core_threads(workers) as pool:
-                run = BlockRun(
-                    self._plan,
-                    self._device,
-                    attempts=attempts,
-                    crew=Crew(workers, pool, cancelled=self._cancelled, advance=self._advance),
-                    tile_for=tile_for,
-                    maps_on=maps_on,
-                )
-                run.run(source, target)
-        finally:
-            if attempts.smallest_failure is not None:
-                self._learned.record_out_of_memory(attempts.smallest_failure)
-        aimed = elements == aim and attempts.smallest_failure is None
-        # A picture that is smaller than the tile says nothing of it.
-        tells = source.size.area >= _TELLING_PX and 2 * largest >= elements
-        if aimed and tells and self._forced_tile_px is None:
+        with core_threads(workers) as pool:
+            run = BlockRun(
+                self._plan,
+                self._device,
+                attempts=attempts,
+                crew=Crew(workers, pool, cancelled=self._cancelled, advance=self._advance),
+                tile_for=tile_for,
+                maps_on=maps_on,
+            )
+            run.run(source, target)
+        # Where nothing fitted there is an error by now: that is of the moment, not of a size.
+        if attempts.smallest_failure is not None:
+            self._learned.record_failure(aim, attempts.smallest_failure)
+        elif elements == aim and 2 * largest >= elements and self._forced_tile_px is None:
+            tells = source.size.area >= _TELLING_PX
             work = self._plan.macs_per_px * source.size.area
-            self._learned.record_success(aim, work / (perf_counter() - started))
+            speed = work / (perf_counter() - started)
+            self._learned.record_success(aim, speed if tells else None)
             peak_bytes = taken.bytes()
-            if peak_bytes is not None and run.maps_on == maps_on:
+            if tells and peak_bytes is not None and run.maps_on == maps_on:
                 maps_bytes = self._maps_bytes(source.size) if place == "device" else 0
                 self._learned.bytes_per_element = max(1, peak_bytes - maps_bytes) / largest
         return target

@@ -64,16 +64,23 @@ class Learned:
 
     def record_speed(self, elements: int, macs_per_s: float) -> None:
         before = self.speeds.get(elements)
-        self.speeds[elements] = (
-            macs_per_s if before is None else before + _NEWEST * (macs_per_s - before)
-        )
+        self.speeds[elements] = before + _NEWEST * (macs_per_s - before) if before else macs_per_s
 
-    def record_success(self, aim: int, macs_per_s: float) -> None:
-        """A picture fitted with tiles of the size aimed at."""
-        if self.ceiling is not None and aim >= self.ceiling // 2:
+    def record_success(self, aim: int, macs_per_s: float | None) -> None:
+        """A picture fitted with tiles of the size aimed at; None: too small to tell a speed."""
+        if self._is_capped(aim):
             self.record_fit()
-        else:
+        elif macs_per_s is not None:
             self.record_speed(aim, macs_per_s)
+
+    def record_failure(self, aim: int, elements: int) -> None:
+        """A picture was done in the end, but a tile of `elements` did not fit."""
+        if not self._is_capped(aim):
+            self.speeds.setdefault(aim, 0.0)  # tried: a smaller size may be the fastest
+        self.record_out_of_memory(elements)
+
+    def _is_capped(self, aim: int) -> bool:
+        return self.ceiling is not None and aim >= self.ceiling // 2
 
     def record_fit(self) -> None:
         """A picture fitted with tiles as large as the ceiling lets them be."""

@@ -1,5 +1,7 @@
 """A resident network that upscales pictures of any size within the memory there is."""
 
+import hashlib
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from math import isqrt
@@ -102,6 +104,13 @@ def _taking_weights(model_file: Path, device: Device) -> Iterator[None]:
         ) from None
 
 
+def _identity(file: Path) -> str:
+    """Another for each file, and for what it is replaced by."""
+    known = file.stat()
+    told = f"{known.st_size}:{known.st_mtime_ns}:".encode() + os.fsencode(file)
+    return hashlib.sha256(told).hexdigest()[:16]
+
+
 class TorchUpscaler:
     """Satisfies `pipeline.stage.Upscaler`. One picture at a time."""
 
@@ -131,9 +140,11 @@ class TorchUpscaler:
         self._memory_bytes = memory_bytes
         self._forced_tile_px = tile_px
         self._key = learned_key(device.name, network.architecture, device.precision)
+        if feathered:
+            self._key += "/feathered"  # what is learned of tiles is in pixels then
         self._learned = Learned.parse(learned.get(self._key))
         # Other networks of the architecture may be sound.
-        self._file_key = f"{self._key}/{network.file.name}"
+        self._file_key = f"{self._key}/{_identity(network.file)}"
         self._goes_fp32 = Learned.parse(learned.get(self._file_key)).fp32
         self._learned_before = learned
         self._full_precision: TorchUpscaler | None = None
@@ -201,7 +212,6 @@ class TorchUpscaler:
                     f"{self._file.name} gave no picture, in fp32 too",
                     hint="The model file may be damaged: upscaled models verify.",
                 )
-            self._goes_fp32 = True
 
             def told(done: int, total: int) -> None:
                 """The units of a first try are over: those of the second go on from there."""
@@ -210,6 +220,7 @@ class TorchUpscaler:
         upscaler = self._in_fp32()
         result = upscaler.upscale(pixels, progress=told, cancelled=cancelled)
         self.tile_px = upscaler.tile_px
+        self._goes_fp32 = True  # only now is it known that the precision was at fault
         fallback = f"{self.precision} gives no picture on {self.device}: done in fp32"
         self.notes = (fallback, *upscaler.notes)
         return result
@@ -259,13 +270,11 @@ class TorchUpscaler:
         attempts = Attempts(self._device, self._plan.scratch.release)
         edge = _FACE_PX if self.is_for_faces else self._feathered_tile_px()
         run = FeatheredRun(self._call, self.scale, attempts, Size(edge, edge))
-        try:
-            with torch.inference_mode():
-                run.run(Source(pixels, self._device), target, progress, cancelled)
-        finally:
-            if attempts.smallest_failure is not None:
-                self._learned.record_out_of_memory(attempts.smallest_failure)
-        if attempts.smallest_failure is None and edge < self._largest_feathered_px:
+        with torch.inference_mode():
+            run.run(Source(pixels, self._device), target, progress, cancelled)
+        if attempts.smallest_failure is not None:
+            self._learned.record_out_of_memory(attempts.smallest_failure)
+        elif edge < self._largest_feathered_px:
             self._learned.record_fit()
         self.tile_px = max(1, isqrt(run.tile.area))
         if self.is_for_faces and self.tile_px < _FACE_PX:
