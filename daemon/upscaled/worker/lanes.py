@@ -192,17 +192,15 @@ class Lanes:
         picture = prepared.picture
         plan = opened.stage.plan(picture.width_px, picture.height_px)
         result_px = plan.width_px * plan.height_px
-        try:
-            upscaled = run.work(
-                prepared,
-                opened,
-                progress=progress,
-                cancelled=self.stopping.is_set,
-                guard=self._guard,
-            )
-        finally:
-            for network in networks:
-                self._residents.report_learned(network)
+        upscaled = run.work(
+            prepared,
+            opened,
+            progress=progress,
+            cancelled=self.stopping.is_set,
+            guard=self._guard,
+        )
+        for network in networks:
+            self._residents.report_learned(network)
         self._upscaled.put(upscaled)
 
     def _deliver(self, upscaled: run.Upscaled) -> None:
