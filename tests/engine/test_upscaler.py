@@ -346,3 +346,21 @@ def test_the_result_does_not_depend_on_the_number_of_threads(
             assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
+
+
+def test_without_threads_to_be_had_the_caller_does_it_alone_and_says_so(
+    pixels: Pixels, network_file: Maker, upscale: Upscale, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = upscale(opened(network_file("x4")), pixels)
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name.startswith("tile"):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    upscaler = opened(network_file("x4"))
+    assert np.array_equal(upscale(upscaler, pixels), expected)
+    assert upscaler.notes == ("done on 1 of 3 cores: no more threads to be had",)

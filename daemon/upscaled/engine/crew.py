@@ -36,6 +36,8 @@ class Crew:
         """Guards all that follows, and the wavefront; notified when a tile may have become free."""
         self._units = 0
         self._stopped = False
+        self.missing = 0
+        """Workers for which the system gave no thread; the others do their part."""
 
     def work_off(
         self,
@@ -73,9 +75,7 @@ class Crew:
                     self._changed.notify_all()
                 raise
 
-        others: list[Future[None]] = []
-        if self._pool is not None:
-            others = [self._pool.submit(loop, leads=False) for _ in range(self.workers - 1)]
+        others = self._started(lambda: loop(leads=False))
         try:
             loop(leads=True)
         finally:
@@ -83,6 +83,16 @@ class Crew:
         if failures:
             raise failures[0]
         self._report()
+
+    def _started(self, loop: Callable[[], None]) -> list[Future[None]]:
+        others: list[Future[None]] = []
+        wanted = 0 if self._pool is None else self.workers - 1
+        try:
+            while self._pool is not None and len(others) < wanted:
+                others.append(self._pool.submit(loop))
+        except (RuntimeError, MemoryError):  # "can't start new thread": memory, or a limit
+            self.missing = wanted - len(others)
+        return others
 
     def _next(self, wavefront: Wavefront, *, leads: bool) -> Tile | None:
         """Waits for a tile that may start; None: there will be no more."""

@@ -22,6 +22,11 @@ _LOST_SIGNS = ("cuda error", "execution_failed", "internal_error", "device lost"
 """Most CUDA errors are sticky: each later call of the process fails too. To start again for one
 that is not costs seconds; to go on with a context that is lost costs every image after it."""
 
+_KERNEL_SIGN = "could not create a primitive"
+"""oneDNN had no memory for the code of a kernel, or none that may be executed. With more words
+after it ("descriptor for …") it is a call that it refuses. No thread that met it gets another
+kernel, whatever memory there is by then (oneDNN 3.11: Xbyak keeps its error for each thread)."""
+
 _MEMORY_SIGNS = (
     *("can't allocate memory", "not enough memory", "out of memory", "alloc_failed"),
     # What cuDNN says when no algorithm's workspace fits.
@@ -166,10 +171,24 @@ def in_use(device: Device) -> Iterator[None]:
     except RuntimeError as error:
         if not is_lost(error):
             raise
-        raise DeviceLost(
-            f"{device.name} stopped working: {str(error).splitlines()[0]}",
-            hint="The worker starts again by itself; see upscaled doctor if it repeats.",
-        ) from None
+        raise _lost(device, str(error)) from None
+
+
+def _lost(device: Device, text: str) -> DeviceLost:
+    if _lacks_kernel(text):
+        return DeviceLost(
+            f"{device.name} stopped working: no memory for the code of a kernel",
+            hint="Close other programs; MemoryDenyWriteExecute= and limits of address space are in "
+            "the way too. The worker starts again by itself.",
+        )
+    return DeviceLost(
+        f"{device.name} stopped working: {text.splitlines()[0]}",
+        hint="The worker starts again by itself; see upscaled doctor if it repeats.",
+    )
+
+
+def _lacks_kernel(text: str) -> bool:
+    return text.endswith(_KERNEL_SIGN)
 
 
 def _best_dtype(where: torch.device) -> torch.dtype:
@@ -280,4 +299,4 @@ def is_lost(error: BaseException) -> bool:
     """Whether only a new process can use the device again."""
     text = str(error).lower()
     is_runtime = isinstance(error, RuntimeError) and not is_out_of_memory(error)
-    return is_runtime and any(sign in text for sign in _LOST_SIGNS)
+    return is_runtime and (_lacks_kernel(text) or any(sign in text for sign in _LOST_SIGNS))

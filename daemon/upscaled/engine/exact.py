@@ -131,15 +131,20 @@ class ExactRun:
         taken = _PeakOfCuda(self._device)
         started = perf_counter()
         with core_threads(workers) as pool:
+            crew = Crew(workers, pool, cancelled=self._cancelled, advance=self._advance)
             run = BlockRun(
                 self._plan,
                 self._device,
                 attempts=attempts,
-                crew=Crew(workers, pool, cancelled=self._cancelled, advance=self._advance),
+                crew=crew,
                 tile_for=tile_for,
                 maps_on=maps_on,
             )
             run.run(source, target)
+        if crew.missing:
+            self.notes.append(
+                f"done on {workers - crew.missing} of {workers} cores: no more threads to be had"
+            )
         # Where nothing fitted there is an error by now: that is of the moment, not of a size.
         if attempts.smallest_failure is not None:
             self._learned.record_failure(aim, attempts.smallest_failure)
