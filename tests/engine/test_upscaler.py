@@ -214,6 +214,32 @@ def test_a_lost_device_is_told_apart_from_lack_of_memory(
         upscale(resident, pixels)
 
 
+def test_the_next_process_takes_smaller_tiles_than_the_one_that_got_no_kernel(
+    picture: Callable[..., Pixels],
+    network_file: Maker,
+    upscale: Upscale,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pixels = picture(250, 300)
+    lost = opened(network_file("x4"))
+    areas: list[int] = []
+    whole = BlockRun._do
+
+    def fail(run: BlockRun, block: Any, source: Any, target: Any, core: Box) -> bool:
+        areas.append(core.area)
+        if len(areas) == 1:
+            raise RuntimeError("could not create a primitive")
+        return whole(run, block, source, target, core)
+
+    monkeypatch.setattr(BlockRun, "_do", fail)
+    with pytest.raises(DeviceLost, match="kernel"):
+        upscale(lost, pixels)
+    failed, *_ = areas
+    areas[:] = [0]
+    upscale(opened(network_file("x4"), learned=lost.learned()), pixels)
+    assert max(areas) < failed
+
+
 def test_other_errors_are_not_swallowed(
     pixels: Pixels, network_file: Maker, upscale: Upscale, monkeypatch: pytest.MonkeyPatch
 ) -> None:

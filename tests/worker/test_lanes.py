@@ -57,6 +57,7 @@ class FakeResidents:
         self.upscaler = upscaler
         self.errors: dict[str, Exception] = {}
         self.asked: list[Recipe] = []
+        self.reports = 0
 
     def get(self, recipe: Recipe) -> NearestUpscaler:
         self.asked.append(recipe)
@@ -65,7 +66,8 @@ class FakeResidents:
         return self.upscaler
 
     def report_learned(self, upscaler: NearestUpscaler) -> None:
-        pass
+        assert upscaler is self.upscaler
+        self.reports += 1
 
 
 class Bench:
@@ -297,8 +299,10 @@ def test_a_lost_device_ends_the_process(
     bench: Bench, gated: Gated, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     codes: list[int] = []
+    reports: list[int] = []
 
     def exit_(code: int) -> None:
+        reports.append(bench.residents.reports)
         codes.append(code)
 
     monkeypatch.setattr(module.os, "_exit", exit_)
@@ -307,4 +311,5 @@ def test_a_lost_device_ends_the_process(
     bench.lanes.submit(bench.order(1))
     eventually(lambda: codes)
     assert codes == [75]
+    assert reports == [1]  # what was learned, first
     assert bench.ended() == {}

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import torch
 
-from upscaled.engine.device import Device, is_out_of_memory
+from upscaled.engine.device import Device, is_out_of_memory, lacks_kernel
 
 Result = TypeVar("Result")
 
@@ -30,16 +30,20 @@ class Attempts:
         `elements`: of the tile that is tried; None: it is no tile.
 
         The recovery stands outside the `except`: inside, the traceback still holds the tensors.
-
         """
         try:
             return work()
         except (RuntimeError, MemoryError) as error:
+            if lacks_kernel(error):
+                self._record(elements)
             if not is_out_of_memory(error):
                 raise
-        if elements is not None:
-            self.smallest_failure = min(elements, self.smallest_failure or elements)
+        self._record(elements)
         self._release()
         if self._device.is_cuda:
             torch.cuda.empty_cache()
         return None
+
+    def _record(self, elements: int | None) -> None:
+        if elements is not None:
+            self.smallest_failure = min(elements, self.smallest_failure or elements)

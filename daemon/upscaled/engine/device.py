@@ -171,24 +171,25 @@ def in_use(device: Device) -> Iterator[None]:
     except RuntimeError as error:
         if not is_lost(error):
             raise
-        raise _lost(device, str(error)) from None
+        raise _lost(device, error) from None
 
 
-def _lost(device: Device, text: str) -> DeviceLost:
-    if _lacks_kernel(text):
+def _lost(device: Device, error: RuntimeError) -> DeviceLost:
+    if lacks_kernel(error):
         return DeviceLost(
             f"{device.name} stopped working: no memory for the code of a kernel",
             hint="Close other programs; MemoryDenyWriteExecute= and limits of address space are in "
             "the way too. The worker starts again by itself.",
         )
     return DeviceLost(
-        f"{device.name} stopped working: {text.splitlines()[0]}",
+        f"{device.name} stopped working: {str(error).splitlines()[0]}",
         hint="The worker starts again by itself; see upscaled doctor if it repeats.",
     )
 
 
-def _lacks_kernel(text: str) -> bool:
-    return text.endswith(_KERNEL_SIGN)
+def lacks_kernel(error: BaseException) -> bool:
+    """Whether it is for lack of memory that only a new process can use the device again."""
+    return isinstance(error, RuntimeError) and str(error).endswith(_KERNEL_SIGN)
 
 
 def _best_dtype(where: torch.device) -> torch.dtype:
@@ -299,4 +300,4 @@ def is_lost(error: BaseException) -> bool:
     """Whether only a new process can use the device again."""
     text = str(error).lower()
     is_runtime = isinstance(error, RuntimeError) and not is_out_of_memory(error)
-    return is_runtime and (_lacks_kernel(text) or any(sign in text for sign in _LOST_SIGNS))
+    return is_runtime and (lacks_kernel(error) or any(sign in text for sign in _LOST_SIGNS))

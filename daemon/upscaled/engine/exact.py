@@ -10,7 +10,7 @@ import torch
 from upscaled.engine.attempts import Attempts
 from upscaled.engine.bands import Band, Seams, bands
 from upscaled.engine.crew import Crew, core_threads
-from upscaled.engine.device import Device
+from upscaled.engine.device import Device, lacks_kernel
 from upscaled.engine.memory import Place, Room, maps_place
 from upscaled.engine.picture import Pixels, Source, Target
 from upscaled.engine.plan import Block, Plan
@@ -140,7 +140,12 @@ class ExactRun:
                 tile_for=tile_for,
                 maps_on=maps_on,
             )
-            run.run(source, target)
+            try:
+                run.run(source, target)
+            except RuntimeError as error:
+                if lacks_kernel(error) and attempts.smallest_failure is not None:
+                    self._learned.record_lost(aim, attempts.smallest_failure)
+                raise
         if crew.missing:
             self.notes.append(
                 f"done on {workers - crew.missing} of {workers} cores: no more threads to be had"

@@ -17,6 +17,9 @@ _REGROWTH = 1.2
 """Of a ceiling, with each picture below it: what was in the way then may be gone. To try once more
 whether it is costs one tile in four pictures; never to try could cost speed for ever."""
 
+_SMALL_ELEMENTS = 1_000_000
+"""Memory that does not do for less is not lacking because of tiles."""
+
 _NEWEST = 0.3
 """Weight of the newest measurement: a machine that others use too gives noisy ones."""
 
@@ -78,6 +81,14 @@ class Learned:
         if not self._is_capped(aim):
             self.speeds.setdefault(aim, 0.0)  # tried: a smaller size may be the fastest
         self.record_out_of_memory(elements)
+
+    def record_lost(self, aim: int, elements: int) -> None:
+        """The process has to end over a tile of `elements`; the next one begins with less.
+
+        It may meet the same again and again, so that ends somewhere.
+        """
+        if elements > _SMALL_ELEMENTS:
+            self.record_failure(aim, elements)
 
     def _is_capped(self, aim: int) -> bool:
         return self.ceiling is not None and aim >= self.ceiling // 2

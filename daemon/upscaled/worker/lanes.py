@@ -192,16 +192,23 @@ class Lanes:
         picture = prepared.picture
         plan = opened.stage.plan(picture.width_px, picture.height_px)
         result_px = plan.width_px * plan.height_px
-        upscaled = run.work(
-            prepared,
-            opened,
-            progress=progress,
-            cancelled=self.stopping.is_set,
-            guard=self._guard,
-        )
+        try:
+            upscaled = run.work(
+                prepared,
+                opened,
+                progress=progress,
+                cancelled=self.stopping.is_set,
+                guard=self._guard,
+            )
+        except DeviceLost:
+            self._report_learned(networks)  # so that the next process does not do the same again
+            raise
+        self._report_learned(networks)
+        self._upscaled.put(upscaled)
+
+    def _report_learned(self, networks: "list[TorchUpscaler]") -> None:
         for network in networks:
             self._residents.report_learned(network)
-        self._upscaled.put(upscaled)
 
     def _deliver(self, upscaled: run.Upscaled) -> None:
         order = upscaled.prepared.order
