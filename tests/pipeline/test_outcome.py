@@ -3,11 +3,12 @@
 import errno
 import os
 
+import cv2
 import pytest
 
 from upscaled import errors
 from upscaled.job import Cancelled, Changed, Failed, Interrupted, Retry, Snoozed, Vanished
-from upscaled.pipeline.outcome import outcome_of
+from upscaled.pipeline.outcome import is_foreseen, outcome_of
 
 TABLE = [
     (errors.SourceChanged(), Changed()),
@@ -63,7 +64,15 @@ def test_a_lost_device_ends_the_worker_not_the_job() -> None:
     assert caught.value is error
 
 
+def test_lack_of_memory_inside_opencv_is_lack_of_memory() -> None:
+    error = cv2.error("(-4:Insufficient memory) Failed to allocate 8019200 bytes")
+    error.code = cv2.Error.StsNoMem
+    assert outcome_of(error) == Retry("not enough memory")
+    assert is_foreseen(error)
+
+
 def test_what_nobody_foresaw_is_told_as_a_bug() -> None:
+    assert not is_foreseen(cv2.error("assertion failed"))
     outcome = outcome_of(ZeroDivisionError("division by zero"))
     assert isinstance(outcome, Failed)
     assert outcome.reason == "a bug in upscaled: ZeroDivisionError: division by zero"

@@ -5,6 +5,8 @@ import errno
 from upscaled import errors
 from upscaled.job import Cancelled, Changed, Failed, Interrupted, Outcome, Retry, Snoozed, Vanished
 
+_CV2_NO_MEMORY = -4
+
 
 def outcome_of(error: Exception) -> Outcome:  # noqa: C901, PLR0911, PLR0912 (a table: a case, a return)
     """Content fails, the environment waits, an interruption costs nothing.
@@ -36,7 +38,7 @@ def outcome_of(error: Exception) -> Outcome:  # noqa: C901, PLR0911, PLR0912 (a 
             return Snoozed(_with_hint(error))
         case errors.UpscaledError():
             return Failed(error.message, error.hint)
-        case MemoryError():
+        case _ if _lacks_memory(error):
             return Retry("not enough memory")
         case OSError(errno=errno.ENAMETOOLONG):
             return Failed(
@@ -61,6 +63,17 @@ def outcome_of(error: Exception) -> Outcome:  # noqa: C901, PLR0911, PLR0912 (a 
                 f"a bug in upscaled: {type(error).__name__}: {error}",
                 "please report it, with the log: journalctl --user -u upscaled",
             )
+
+
+def is_foreseen(error: Exception) -> bool:
+    """Whether it is no bug: something that the machine or the user's files may bring about."""
+    return isinstance(error, errors.UpscaledError | OSError) or _lacks_memory(error)
+
+
+def _lacks_memory(error: Exception) -> bool:
+    # OpenCV's own error, which is not imported for this; its code is cv::Error::StsNoMem.
+    is_opencv = type(error).__module__ == "cv2" and getattr(error, "code", None) == _CV2_NO_MEMORY
+    return is_opencv or isinstance(error, MemoryError)
 
 
 def _with_hint(error: errors.UpscaledError) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from upscaled.errors import DeviceLost, ExitCode, UnsupportedImage, UpscaledError
 from upscaled.job import Done, Footing, Interrupted, Order, Outcome, Recipe, Result, Traits, Twin
 from upscaled.pipeline import run
-from upscaled.pipeline.outcome import outcome_of
+from upscaled.pipeline.outcome import is_foreseen, outcome_of
 from upscaled.pipeline.stage import Upscaler
 from upscaled.plain import printable
 from upscaled.worker.guard import DecodeGuard
@@ -233,7 +233,7 @@ class Lanes:
         except DeviceLost as error:
             self._give_up(error)
         except Exception as error:  # noqa: BLE001 (one image must not end the lane)
-            if not isinstance(error, UpscaledError | OSError | MemoryError):
+            if not is_foreseen(error):
                 _log.exception("a bug, met with %s", printable(str(order.source)))
             self._finish(order, outcome_of(error))
 
