@@ -112,7 +112,8 @@ class Daemon:
         for made in (self.inbox, self.outbox, self.home, folder / "data" / "upscaled"):
             made.mkdir(parents=True, exist_ok=True)
         (folder / "data" / "upscaled" / "models").symlink_to(models)
-        self._prefix = obey_permissions() if bound_by_permissions else ()
+        self.prefix = obey_permissions() if bound_by_permissions else ()
+        """Words in front of the command, such as a namespace to run it in."""
         environ = {name: word for name, word in os.environ.items() if name not in NOT_FOR_IT}
         self.environ = environ | {
             "HOME": str(self.home),
@@ -159,7 +160,7 @@ class Daemon:
         config = () if self.config is None else ("--config", str(self.config))
         with self.log_file.open("ab") as log:
             self.child = subprocess.Popen(
-                [*self._prefix, UPSCALED, "up", *config, *words],
+                [*self.prefix, UPSCALED, "up", *config, *words],
                 env=self.environ,
                 cwd=self.folder,
                 stdout=log,

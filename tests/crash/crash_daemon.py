@@ -83,15 +83,6 @@ class CheapDaemon(Daemon):
         self.send(signal.SIGKILL)
         self.wait_for_end()
 
-    @property
-    def prefix(self) -> tuple[str, ...]:
-        """Words in front of the command, such as a namespace to run it in."""
-        return self._prefix
-
-    @prefix.setter
-    def prefix(self, words: tuple[str, ...]) -> None:
-        self._prefix = words
-
     def show_log(self) -> None:
         """For tests that fail, which is when pytest shows what was printed."""
         print(self.log[-20_000:])  # noqa: T201

@@ -20,6 +20,7 @@ from upscaled.worker.messages import (
     Committed,
     Finished,
     FromWorker,
+    GaveUp,
     Identified,
     Progressed,
     Unusable,
@@ -312,4 +313,5 @@ def test_a_lost_device_ends_the_process(
     eventually(lambda: codes)
     assert codes == [75]
     assert reports == [1]  # what was learned, first
+    assert bench.said[-1] == GaveUp("illegal memory access")
     assert bench.ended() == {}

@@ -178,7 +178,7 @@ def _lost(device: Device, error: RuntimeError) -> DeviceLost:
     if lacks_kernel(error):
         return DeviceLost(
             f"{device.name} stopped working: no memory for the code of a kernel",
-            hint="Close other programs; MemoryDenyWriteExecute= and limits of address space are in "
+            hint="Close other programs; limits of address space and MemoryDenyWriteExecute= are in "
             "the way too. The worker starts again by itself.",
         )
     return DeviceLost(

@@ -219,7 +219,7 @@ class Dispatcher:
         elif died.exit_code == ExitCode.TEMPFAIL:
             # No job's fault: their rules wait, with the reason to be seen.
             for job_id in jobs:
-                self._end(seat, job_id, Snoozed(f"the device {seat.device} was lost"))
+                self._end(seat, job_id, Snoozed(f"the device was lost: {died.reason}"))
         elif jobs:
             self._blame(seat, jobs, f"the worker {seat.last_death}")
 

@@ -26,6 +26,7 @@ from upscaled.worker.messages import (
     Finished,
     Found,
     FromWorker,
+    GaveUp,
     Identified,
     Progressed,
     Ruling,
@@ -245,6 +246,7 @@ class Lanes:
         self._send(Progressed(order.job_id, stage, done, total, result_px))
 
     def _give_up(self, error: DeviceLost) -> None:
-        # A poisoned CUDA context cannot be mended inside its process.
+        # A poisoned CUDA context, or a thread without kernels, is for the process's life.
         _log.error("the device is lost: %s", error)
+        self._send(GaveUp(f"{error.message} ({error.hint})" if error.hint else error.message))
         os._exit(ExitCode.TEMPFAIL)
