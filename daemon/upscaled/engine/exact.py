@@ -1,7 +1,6 @@
 """One picture through an exact plan, within the memory that there is now."""
 
 from collections.abc import Callable
-from math import isqrt
 from time import perf_counter
 
 import numpy as np
@@ -13,9 +12,10 @@ from upscaled.engine.crew import Crew, core_threads
 from upscaled.engine.device import Device, lacks_kernel
 from upscaled.engine.memory import Place, Room, maps_place
 from upscaled.engine.picture import Pixels, Source, Target
-from upscaled.engine.plan import Block, Plan
+from upscaled.engine.plan import Plan
 from upscaled.engine.run import BlockRun
-from upscaled.engine.tiles import Size, best_tile
+from upscaled.engine.tiles import Size
+from upscaled.engine.trial import Trial
 from upscaled.engine.tuning import Learned, affordable_elements
 from upscaled.errors import OutOfMemory
 
@@ -105,74 +105,62 @@ class ExactRun:
         height, width, _ = pixels.shape
         source = Source(pixels, self._device, self._plan.unshuffle)
         target = Target(height * self._plan.scale, width * self._plan.scale, pixels.dtype)
-        attempts = Attempts(self._device, self._plan.scratch.release)
-        workers = torch.get_num_threads() if self._device.is_cpu else 1
-        aim = self._learned.aim(self._device.where.type)
-        elements = affordable_elements(
-            self._learned,
-            aim=aim,
-            free_bytes=tiles_bytes,
-            workers=workers,
-            element_bytes=self._device.dtype.itemsize,
-        )
-
-        largest = 1
-
-        def tile_for(block: Block, size: Size) -> Size:
-            nonlocal largest
-            tile = self._tile_for(block, size, min(elements, attempts.limit), workers)
-            largest = max(largest, tile.area * block.elements_per_px)
-            self.tile_px = max(1, isqrt(tile.area), self.tile_px or 0)
-            return tile
-
-        maps_on = self._device.where if place == "device" else torch.device("cpu")
         if self._device.is_cuda:
             self._plan.scratch.release()  # what is kept from the last picture would not be counted
+        trial = self._trial(tiles_bytes)
+        maps_on = self._device.where if place == "device" else torch.device("cpu")
         taken = _PeakOfCuda(self._device)
         started = perf_counter()
-        with core_threads(workers) as pool:
-            crew = Crew(workers, pool, cancelled=self._cancelled, advance=self._advance)
+        with core_threads(trial.workers) as pool:
+            crew = Crew(trial.workers, pool, cancelled=self._cancelled, advance=self._advance)
             run = BlockRun(
                 self._plan,
                 self._device,
-                attempts=attempts,
+                attempts=trial.attempts,
                 crew=crew,
-                tile_for=tile_for,
+                tile_for=trial.size_for,
                 maps_on=maps_on,
             )
             try:
                 run.run(source, target)
             except RuntimeError as error:
-                if lacks_kernel(error) and attempts.smallest_failure is not None:
-                    self._learned.record_lost(aim, attempts.smallest_failure)
+                if lacks_kernel(error) and trial.attempts.smallest_failure is not None:
+                    self._learned.record_lost(trial.aim, trial.attempts.smallest_failure)
                 raise
+        self.tile_px = max(trial.largest_px, self.tile_px or 0)
         if crew.missing:
-            self.notes.append(
-                f"done on {workers - crew.missing} of {workers} cores: no more threads to be had"
-            )
-        # Where nothing fitted there is an error by now: that is of the moment, not of a size.
-        if attempts.smallest_failure is not None:
-            self._learned.record_failure(aim, attempts.smallest_failure)
-        elif elements == aim and 2 * largest >= elements and self._forced_tile_px is None:
-            tells = source.size.area >= _TELLING_PX
-            work = self._plan.macs_per_px * source.size.area
-            speed = work / (perf_counter() - started)
-            self._learned.record_success(aim, speed if tells else None)
-            peak_bytes = taken.bytes()
-            if tells and peak_bytes is not None and run.maps_on == maps_on:
-                maps_bytes = self._maps_bytes(source.size) if place == "device" else 0
-                self._learned.bytes_per_element = max(1, peak_bytes - maps_bytes) / largest
+            done_on = f"done on {trial.workers - crew.missing} of {trial.workers} cores"
+            self.notes.append(f"{done_on}: no more threads to be had")
+        peak_bytes = taken.bytes() if run.maps_on == maps_on else None
+        if peak_bytes is not None and place == "device":
+            peak_bytes -= self._maps_bytes(source.size)
+        self._learn(trial, source.size, perf_counter() - started, peak_bytes)
         return target
 
-    def _tile_for(self, block: Block, size: Size, elements: int, workers: int) -> Size:
-        if self._forced_tile_px is not None:
-            return Size(self._forced_tile_px, self._forced_tile_px)
-        return best_tile(
-            size,
-            most_px=max(1, elements // block.elements_per_px),
-            margin_px=block.halo_px / 2,
+    def _trial(self, free_bytes: int) -> Trial:
+        workers = torch.get_num_threads() if self._device.is_cpu else 1
+        aim = self._learned.aim(self._device.where.type)
+        elements = affordable_elements(
+            self._learned,
+            aim=aim,
+            free_bytes=free_bytes,
             workers=workers,
+            element_bytes=self._device.dtype.itemsize,
         )
+        attempts = Attempts(self._device, self._plan.scratch.release)
+        return Trial(aim, elements, workers, attempts, self._forced_tile_px)
+
+    def _learn(self, trial: Trial, size: Size, seconds: float, peak_bytes: int | None) -> None:
+        """`peak_bytes`: what tiles took at most, without the maps; None: it cannot be told."""
+        # Where nothing fitted there is an error by now: that is of the moment, not of a size.
+        if trial.attempts.smallest_failure is not None:
+            self._learned.record_failure(trial.aim, trial.attempts.smallest_failure)
+        elif trial.are_as_aimed:
+            tells = size.area >= _TELLING_PX
+            speed = self._plan.macs_per_px * size.area / seconds
+            self._learned.record_success(trial.aim, speed if tells else None)
+            if tells and peak_bytes is not None:
+                self._learned.bytes_per_element = max(1, peak_bytes) / trial.largest_elements
 
     def _advance(self, units: int) -> None:
         self._units += units
