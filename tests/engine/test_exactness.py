@@ -88,6 +88,18 @@ def test_a_network_without_an_exact_plan_is_feathered_and_says_so(
     assert np.array_equal(ours, upscale(upscaler, pixels))
 
 
+@needs_bf16
+@pytest.mark.filterwarnings("ignore:torch.meshgrid")
+def test_a_network_whose_code_does_not_take_the_precision_is_done_in_fp32(
+    network_file: Maker, picture: Callable[..., Pixels], upscale: Upscale
+) -> None:
+    pixels = picture(40, 50)
+    upscaler = open_upscaler(network_file("swinir"), device="cpu")
+    expected = upscale(_opened(network_file("swinir"), "fp32", None), pixels)
+    assert np.array_equal(upscale(upscaler, pixels), expected)
+    assert upscaler.notes == ("bf16 gives no picture on cpu: done in fp32",)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (65, 5)])
 def test_feathering_takes_any_size(
     size: tuple[int, int], network_file: Maker, picture: Callable[..., Pixels], upscale: Upscale

@@ -1,12 +1,15 @@
 """Model files good and bad: one clear error each, and no code of theirs is run."""
 
 import pickle
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from spandrel.architectures.DnCNN import DnCNN
 from spandrel.architectures.ESRGAN import ESRGAN
 
@@ -150,6 +153,43 @@ def test_weights_that_do_not_fit_together_are_corrupt(tmp_path: Path) -> None:
     file = tmp_path / "holes.pth"
     torch.save(state, file)
     _refused(file, ModelCorrupt)
+
+
+@pytest.mark.parametrize("content", [{0: torch.ones(1)}, {"state_dict": {1: torch.ones(1)}}])
+def test_keys_that_are_no_names_are_one_clear_error(content: object, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "odd.pth")
+    with pytest.raises(ModelError, match=r"odd\.pth") as caught:
+        load_network(tmp_path / "odd.pth")
+    assert caught.value.hint
+
+
+def test_without_memory_for_its_weights_a_sound_file_is_not_called_damaged(
+    network_file: Maker, tmp_path: Path
+) -> None:
+    """For real, in a process that may have no more than it has."""
+    checkpoint = tmp_path / "large.pth"
+    torch.save({"large": torch.ones(50_000_000)}, checkpoint)
+    table = tmp_path / "large.safetensors"
+    save_file({"large": torch.ones(50_000_000)}, table)
+    child = """
+import os, resource, sys
+from pathlib import Path
+from upscaled.engine.network import load_network
+load_network(Path(sys.argv[1]))
+pages = int(Path("/proc/self/statm").read_text().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, (pages * os.sysconf("SC_PAGE_SIZE") + (100 << 20),) * 2)
+for name in sys.argv[2:]:
+    try:
+        load_network(Path(name))
+    except Exception as error:
+        print(type(error).__name__, error)
+"""
+    command = [sys.executable, "-c", child, network_file("x4"), checkpoint, table]
+    told = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    assert told.splitlines() == [
+        "OutOfMemory the weights of large.pth do not fit the memory there is",
+        "OutOfMemory the weights of large.safetensors do not fit the memory there is",
+    ]
 
 
 def test_a_missing_file_is_unknown(tmp_path: Path) -> None:

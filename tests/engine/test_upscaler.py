@@ -15,9 +15,11 @@ import torch
 from upscaled.engine import bench, esrgan, exact, memory
 from upscaled.engine.device import Device, cpu_has_bf16
 from upscaled.engine.network import load_network
+from upscaled.engine.picture import Source
 from upscaled.engine.plan import PaddedBody
 from upscaled.engine.run import BlockRun
 from upscaled.engine.tiles import Box
+from upscaled.engine.tuning import Lessons
 from upscaled.engine.upscaler import TorchUpscaler, open_upscaler
 from upscaled.errors import BadResult, DeviceLost, Interrupted, OutOfMemory
 from upscaled.pipeline.stage import Pixels
@@ -40,7 +42,7 @@ def opened(file: Path, **options: Any) -> TorchUpscaler:
 def in_bf16(file: Path, learned: Mapping[str, Any] | None = None) -> TorchUpscaler:
     """Emulated, and slow, where the CPU has none."""
     device = Device(torch.device("cpu"), torch.bfloat16, fused=cpu_has_bf16())
-    return TorchUpscaler(load_network(file), device, learned=learned or {})
+    return TorchUpscaler(load_network(file), device, learned=Lessons(learned or {}))
 
 
 @pytest.fixture
@@ -132,7 +134,7 @@ def test_an_upscaler_is_usable_after_it_ran_out_of_memory(
         patch.setattr(PaddedBody, "__call__", _raising(RuntimeError(NO_MEMORY)))
         with pytest.raises(OutOfMemory):
             upscale(resident, pixels)
-    assert np.array_equal(upscale(opened(network_file("x4")), pixels), expected)
+    assert np.array_equal(upscale(resident, pixels), expected)
 
 
 @pytest.mark.parametrize("budget_bytes", [1, 50 << 20])
@@ -214,30 +216,77 @@ def test_a_lost_device_is_told_apart_from_lack_of_memory(
         upscale(resident, pixels)
 
 
+@pytest.mark.parametrize("tile_px", [None, 256])
 def test_the_next_process_takes_smaller_tiles_than_the_one_that_got_no_kernel(
+    tile_px: int | None,
+    *,
     picture: Callable[..., Pixels],
     network_file: Maker,
     upscale: Upscale,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    pixels = picture(250, 300)
-    lost = opened(network_file("x4"))
-    areas: list[int] = []
+    elements: list[int] = []
     whole = BlockRun._do
 
     def fail(run: BlockRun, block: Any, source: Any, target: Any, core: Box) -> bool:
-        areas.append(core.area)
-        if len(areas) == 1:
+        elements.append(core.area * block.elements_per_px)
+        if len(elements) == 1:
             raise RuntimeError("could not create a primitive")
         return whole(run, block, source, target, core)
 
     monkeypatch.setattr(BlockRun, "_do", fail)
+    pixels = picture(250, 300)
+    lost = opened(network_file("x4"), tile_px=tile_px)
+    with pytest.raises(DeviceLost, match="kernel"):
+        upscale(lost, pixels)
+    failed, *_ = elements
+    elements[:] = [0]
+    learned = json.loads(json.dumps(lost.learned()))
+    upscale(opened(network_file("x4"), tile_px=tile_px, learned=learned), pixels)
+    assert max(elements) < failed
+
+
+@pytest.mark.filterwarnings("ignore:torch.meshgrid")  # spandrel's own call of SwinIR
+def test_so_it_is_with_feathered_tiles(
+    picture: Callable[..., Pixels],
+    network_file: Maker,
+    upscale: Upscale,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    areas: list[int] = []
+    read = Source.read
+
+    def fail(source: Source, region: Box) -> torch.Tensor:
+        areas.append(region.area)
+        if len(areas) == 1:
+            raise RuntimeError("could not create a primitive")
+        return read(source, region)
+
+    monkeypatch.setattr(Source, "read", fail)
+    file, pixels = network_file("swinir"), picture(150, 200)
+    lost = open_upscaler(file, device="cpu", precision="fp32")
     with pytest.raises(DeviceLost, match="kernel"):
         upscale(lost, pixels)
     failed, *_ = areas
     areas[:] = [0]
-    upscale(opened(network_file("x4"), learned=lost.learned()), pixels)
+    upscale(open_upscaler(file, device="cpu", precision="fp32", learned=lost.learned()), pixels)
     assert max(areas) < failed
+
+
+def test_a_forced_tile_that_does_not_fit_is_tried_once(
+    pixels: Pixels, network_file: Maker, upscale: Upscale, faults: Callable[..., Counter[Any]]
+) -> None:
+    failures: list[int] = []
+    faults(lambda area: area > 64 * 64 and not failures.append(area))
+    upscaler = opened(network_file("x4"), tile_px=128)
+    upscale(upscaler, pixels)
+    workers = torch.get_num_threads()
+    assert 1 <= len(failures) <= 2 * workers  # each at once, and once more where it was halved
+    before = upscaler.tile_px
+    upscale(upscaler, pixels)
+    assert upscaler.tile_px is not None
+    assert before is not None
+    assert upscaler.tile_px < before
 
 
 def test_other_errors_are_not_swallowed(

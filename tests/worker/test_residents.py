@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -90,3 +91,32 @@ def test_a_ceiling_learned_from_lack_of_memory_survives_a_restart_of_everything(
     after = Residents(begin, said.append, cancelled=lambda: False)
     assert np.array_equal(run(after.get(recipe), photo(120)), expected)
     assert not failures
+
+
+def test_networks_of_one_architecture_learn_together(
+    tmp_path: Path, animevideo_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None of them tells what it knew when it was loaded over what another has learned since."""
+    said: list[FromWorker] = []
+    loaded = residents(tmp_path, said.append)
+    first, second = Recipe(str(animevideo_file)), Recipe(str(animevideo_file), tile_px=40)
+    upscalers = [loaded.get(first), loaded.get(second)]
+    assert upscalers[0] is not upscalers[1]
+    with monkeypatch.context() as patch:
+        whole = BlockRun._tile
+
+        def tile(self: BlockRun, block: Any, source: Any, core: Any) -> Any:
+            if core.area > 2000:
+                raise MemoryError
+            return whole(self, block, source, core)
+
+        patch.setattr(BlockRun, "_tile", tile)
+        run(upscalers[0], photo(120))
+    loaded.report_learned(upscalers[0])
+    run(upscalers[1], photo(60))
+    loaded.report_learned(upscalers[1])
+
+    told = [json.loads(text) for each in said if isinstance(each, Learned)
+            for text in each.values.values()]  # fmt: skip
+    assert told[0]["ceiling"]
+    assert all(each["ceiling"] for each in told)

@@ -179,11 +179,11 @@ def _lost(device: Device, error: RuntimeError) -> DeviceLost:
         return DeviceLost(
             f"{device.name} stopped working: no memory for the code of a kernel",
             hint="Close other programs; limits of address space and MemoryDenyWriteExecute= are in "
-            "the way too. The worker starts again by itself.",
+            "the way too.",
         )
     return DeviceLost(
         f"{device.name} stopped working: {str(error).splitlines()[0]}",
-        hint="The worker starts again by itself; see upscaled doctor if it repeats.",
+        hint="A new process may use it again; if it repeats, see upscaled doctor.",
     )
 
 

@@ -130,7 +130,8 @@ class ExactRun:
         self.tile_px = max(trial.largest_px, self.tile_px or 0)
         if crew.missing:
             done_on = f"done on {trial.workers - crew.missing} of {trial.workers} cores"
-            self.notes.append(f"{done_on}: no more threads to be had")
+            note = f"{done_on}: no more threads to be had"
+            self.notes += [note] if note not in self.notes else []  # once for all bands
         peak_bytes = taken.bytes() if run.maps_on == maps_on else None
         if peak_bytes is not None and place == "device":
             peak_bytes -= self._maps_bytes(source.size)
@@ -148,13 +149,15 @@ class ExactRun:
             element_bytes=self._device.dtype.itemsize,
         )
         attempts = Attempts(self._device, self._plan.scratch.release)
-        return Trial(aim, elements, workers, attempts, self._forced_tile_px)
+        return Trial(aim, elements, workers, attempts, self._forced_tile_px, self._learned.ceiling)
 
     def _learn(self, trial: Trial, size: Size, seconds: float, peak_bytes: int | None) -> None:
         """`peak_bytes`: what tiles took at most, without the maps; None: it cannot be told."""
         # Where nothing fitted there is an error by now: that is of the moment, not of a size.
         if trial.attempts.smallest_failure is not None:
             self._learned.record_failure(trial.aim, trial.attempts.smallest_failure)
+        elif trial.is_capped:
+            self._learned.record_fit()
         elif trial.are_as_aimed:
             tells = size.area >= _TELLING_PX
             speed = self._plan.macs_per_px * size.area / seconds

@@ -18,7 +18,8 @@ from upscaled.engine.archs import (
     UnsupportedModelError,
     canonicalize_state_dict,
 )
-from upscaled.errors import ModelCorrupt, ModelUnknown, ModelUnsupported
+from upscaled.engine.device import is_out_of_memory
+from upscaled.errors import ModelCorrupt, ModelUnknown, ModelUnsupported, OutOfMemory
 
 _MAX_SAFETENSORS_HEADER_BYTES = 100_000_000  # the format's own limit
 _RGB = 3
@@ -64,8 +65,15 @@ def load_network(path: Path) -> Network:
         ModelUnknown: there is no such file.
         ModelCorrupt: the file is damaged, or holds code.
         ModelUnsupported: the file is whole, but no network that turns RGB into RGB.
+        OutOfMemory: there is not enough for its weights.
     """
-    return _network_of(path, _descriptor_of(path, _state_of(path)))
+    try:
+        return _network_of(path, _descriptor_of(path, _state_of(path)))
+    except MemoryError:
+        raise OutOfMemory(
+            f"the weights of {path.name} do not fit the memory there is",
+            hint="Close other programs, or give the service more memory.",
+        ) from None
 
 
 def _state_of(path: Path) -> Mapping[str, Any]:
@@ -102,6 +110,7 @@ def _read_safetensors(path: Path) -> Mapping[str, Any]:
     try:
         return dict(safetensors.torch.load_file(path))
     except (safetensors.SafetensorError, OSError, ValueError) as error:
+        _raise_lack_of_memory(error)
         raise ModelCorrupt(f"{path.name} is damaged: {error}", hint=_VERIFY) from None
 
 
@@ -121,13 +130,20 @@ def _read_checkpoint(path: Path, head: bytes) -> Any:
                 hint="Get the model as .safetensors, or from its author's own page.",
             ) from None
         raise ModelCorrupt(f"{path.name} is damaged or is no model", hint=_VERIFY) from None
-    except Exception:  # noqa: BLE001 - torch reports a cut file as any of ten errors
+    except Exception as error:  # noqa: BLE001 - torch reports a cut file as any of ten errors
+        _raise_lack_of_memory(error)
         raise ModelCorrupt(f"{path.name} is damaged or is no model", hint=_VERIFY) from None
 
 
+def _raise_lack_of_memory(error: Exception) -> None:
+    """So that a sound file is not called damaged."""
+    if is_out_of_memory(error) or "cannot allocate memory" in str(error).lower():
+        raise MemoryError(str(error)) from None
+
+
 def _descriptor_of(path: Path, state: Mapping[str, Any]) -> ImageModelDescriptor:
-    weights = canonicalize_state_dict(dict(state))
     try:
+        weights = canonicalize_state_dict(dict(state))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch, about the networks' own code
             descriptor = ModelLoader(device="cpu").load_from_state_dict(weights)
@@ -136,6 +152,7 @@ def _descriptor_of(path: Path, state: Mapping[str, Any]) -> ImageModelDescriptor
             f"{path.name} holds no network architecture that is known", hint=_SUPPORTED
         ) from None
     except Exception as error:  # noqa: BLE001
+        _raise_lack_of_memory(error)
         # spandrel guesses sizes from the weights; a file that lacks some fails in any way.
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ModelCorrupt(

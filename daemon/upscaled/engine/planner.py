@@ -11,7 +11,7 @@ _EXACT = {"ESRGAN": esrgan_plan, "Compact": compact_plan, "SPAN": span_plan}
 
 
 def plan_for(network: Network, device: Device) -> Plan:
-    """Cuts it up as far as its architecture is known; the network itself stays as it is."""
+    """Cuts it up as far as its architecture is known. SPAN is fused in place."""
     planner = _EXACT.get(network.architecture)
     if planner is not None:
         try:

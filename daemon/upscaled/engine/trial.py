@@ -18,13 +18,17 @@ class Trial:
     workers: int
     attempts: Attempts
     forced_px: int | None
+    ceiling: int | None
+    """Learned: no tile of that size fits."""
     largest_elements: int = 1
     largest_px: int = 1
     """Edge of a square of that area."""
+    is_capped: bool = False
+    """Tiles were smaller than the user's, for what is known of memory."""
 
     def size_for(self, block: Block, size: Size) -> Size:
         if self.forced_px is not None:
-            tile = Size(self.forced_px, self.forced_px)
+            tile = self._forced(self.forced_px, block)
         else:
             tile = best_tile(
                 size,
@@ -35,6 +39,16 @@ class Trial:
         self.largest_elements = max(self.largest_elements, tile.area * block.elements_per_px)
         self.largest_px = max(self.largest_px, isqrt(tile.area))
         return tile
+
+    def _forced(self, edge_px: int, block: Block) -> Size:
+        """As the user wants it, unless it is known not to fit."""
+        most = self.attempts.limit
+        if self.ceiling is not None:
+            most = min(most, self.ceiling // 2)
+        if edge_px**2 * block.elements_per_px > most:
+            self.is_capped = True
+            edge_px = max(1, isqrt(most // block.elements_per_px))
+        return Size(edge_px, edge_px)
 
     @property
     def are_as_aimed(self) -> bool:

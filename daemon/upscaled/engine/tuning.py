@@ -111,6 +111,24 @@ class Learned:
         return best if self.ceiling is None else max(1, min(best, self.ceiling // 2))
 
 
+class Lessons:
+    """What was learned of each (device, architecture, dtype).
+
+    Networks that have these in common share one record: else each would overwrite, with what it
+    knew when it was loaded, what the others have learned since.
+    """
+
+    def __init__(self, plain: Mapping[str, Any]) -> None:
+        """`plain`: what `Learned.plain` gave, by key."""
+        self._plain = plain
+        self._records: dict[str, Learned] = {}
+
+    def of(self, key: str) -> Learned:
+        if key not in self._records:
+            self._records[key] = Learned.parse(self._plain.get(key))
+        return self._records[key]
+
+
 def affordable_elements(
     learned: Learned, *, aim: int, free_bytes: int, workers: int, element_bytes: int
 ) -> int:

@@ -19,21 +19,24 @@ from upscaled.engine.device import (
     free_memory_bytes,
     in_use,
     is_out_of_memory,
+    lacks_kernel,
     used_memory_bytes,
 )
 from upscaled.engine.exact import ExactRun
-from upscaled.engine.feather import MARGIN_PX, FeatheredRun
+from upscaled.engine.feather import MARGIN_PX, SMALLEST_FEATHERED_PX, FeatheredRun
 from upscaled.engine.network import Network, load_network
 from upscaled.engine.picture import Pixels, Source, Target
 from upscaled.engine.plan import Exactness
 from upscaled.engine.planner import plan_for
 from upscaled.engine.tiles import Size
-from upscaled.engine.tuning import Learned, learned_key
+from upscaled.engine.tuning import Learned, Lessons, learned_key
 from upscaled.errors import BadResult, ModelUnsupported, OutOfMemory
 
 Progress = Callable[[int, int], None]
 
 _FEATHERED_TILE_PX = 256
+_SMALL_FEATHERED_PX = (SMALLEST_FEATHERED_PX + 2 * MARGIN_PX) ** 2
+"""The area of a tile that is not cut any more."""
 _FACE_PX = 512
 
 
@@ -46,7 +49,7 @@ def open_upscaler(
     tile_px: int | None = None,
     expected_scale: int | None = None,
     compile_network: bool = False,
-    learned: Mapping[str, Any] | None = None,
+    learned: Mapping[str, Any] | Lessons | None = None,
 ) -> "TorchUpscaler":
     """The network in `model_file`, ready on a device.
 
@@ -59,7 +62,8 @@ def open_upscaler(
             pixels of an exact plan.
         expected_scale: refuse the file if its scale is another one.
         compile_network: let torch compile what it can, as far as the result stays the same.
-        learned: what `TorchUpscaler.learned` gave before, of any device and network.
+        learned: what `TorchUpscaler.learned` gave before, of any device and network; `Lessons`
+            of it where several networks are loaded side by side.
 
     Raises:
         ModelUnknown, ModelCorrupt, ModelUnsupported: see `load_network`.
@@ -85,7 +89,7 @@ def open_upscaler(
             memory_bytes=memory_bytes,
             tile_px=tile_px,
             compile_network=compile_network,
-            learned=learned or {},
+            learned=learned if isinstance(learned, Lessons) else Lessons(learned or {}),
         )
 
 
@@ -122,7 +126,7 @@ class TorchUpscaler:
         memory_bytes: int | None = None,
         tile_px: int | None = None,
         compile_network: bool = False,
-        learned: Mapping[str, Any],
+        learned: Lessons,
     ) -> None:
         self._plan = plan_for(network, device)
         self._compilation: Compilation | None = None
@@ -142,11 +146,11 @@ class TorchUpscaler:
         self._key = learned_key(device.name, network.architecture, device.precision)
         if feathered:
             self._key += "/feathered"  # what is learned of tiles is in pixels then
-        self._learned = Learned.parse(learned.get(self._key))
+        self._learned = learned.of(self._key)
         # Other networks of the architecture may be sound.
         self._file_key = f"{self._key}/{_identity(network.file)}"
-        self._goes_fp32 = Learned.parse(learned.get(self._file_key)).fp32
-        self._learned_before = learned
+        self._goes_fp32 = learned.of(self._file_key).fp32
+        self._lessons = learned
         self._full_precision: TorchUpscaler | None = None
         self.notes: tuple[str, ...] = ()
         """What the user should know of the last picture."""
@@ -204,8 +208,8 @@ class TorchUpscaler:
         self.notes = ()
         told = progress
         if not self._goes_fp32:
-            target = self._run(pixels, progress, cancelled)
-            if target.is_picture_of(pixels):
+            target = self._tried(pixels, progress, cancelled)
+            if target is not None and target.is_picture_of(pixels):
                 return target.pixels
             if self._device.dtype is torch.float32:
                 raise BadResult(
@@ -225,6 +229,20 @@ class TorchUpscaler:
         self.notes = (fallback, *upscaler.notes)
         return result
 
+    def _tried(
+        self, pixels: Pixels, progress: Progress, cancelled: Callable[[], bool]
+    ) -> Target | None:
+        """None: the network's own code does not take the precision, whatever spandrel says of it.
+
+        SwinIR, for one, makes its attention mask in fp32 (spandrel 0.4.2, `supports_bfloat16`).
+        """
+        try:
+            return self._run(pixels, progress, cancelled)
+        except RuntimeError:
+            if self._whole is None or self._device.dtype is torch.float32:
+                raise
+            return None
+
     def _in_fp32(self) -> "TorchUpscaler":
         if self._full_precision is None:
             fine = Device(self._device.where, torch.float32)
@@ -235,7 +253,7 @@ class TorchUpscaler:
                     fine,
                     memory_bytes=self._memory_bytes,
                     tile_px=self._forced_tile_px,
-                    learned=self._learned_before,
+                    learned=self._lessons,
                 )
         return self._full_precision
 
@@ -270,8 +288,14 @@ class TorchUpscaler:
         attempts = Attempts(self._device, self._plan.scratch.release)
         edge = _FACE_PX if self.is_for_faces else self._feathered_tile_px()
         run = FeatheredRun(self._call, self.scale, attempts, Size(edge, edge))
-        with torch.inference_mode():
-            run.run(Source(pixels, self._device), target, progress, cancelled)
+        try:
+            with torch.inference_mode():
+                run.run(Source(pixels, self._device), target, progress, cancelled)
+        except RuntimeError as error:
+            failure = attempts.smallest_failure
+            if lacks_kernel(error) and failure is not None and failure > _SMALL_FEATHERED_PX:
+                self._learned.record_out_of_memory(failure)  # for the next process
+            raise
         if attempts.smallest_failure is not None:
             self._learned.record_out_of_memory(attempts.smallest_failure)
         elif edge < self._largest_feathered_px:

@@ -5,7 +5,8 @@ import errno
 from upscaled import errors
 from upscaled.job import Cancelled, Changed, Failed, Interrupted, Outcome, Retry, Snoozed, Vanished
 
-_CV2_NO_MEMORY = -4
+_CV2_NO_MEMORY = "(-4:"
+"""cv::Error::StsNoMem. `cv2.error.code` is of no use: it is the class's, whoever raised last."""
 
 
 def outcome_of(error: Exception) -> Outcome:  # noqa: C901, PLR0911, PLR0912 (a table: a case, a return)
@@ -71,8 +72,8 @@ def is_foreseen(error: Exception) -> bool:
 
 
 def _lacks_memory(error: Exception) -> bool:
-    # OpenCV's own error, which is not imported for this; its code is cv::Error::StsNoMem.
-    is_opencv = type(error).__module__ == "cv2" and getattr(error, "code", None) == _CV2_NO_MEMORY
+    # OpenCV's own error, which is not imported for this.
+    is_opencv = type(error).__module__ == "cv2" and _CV2_NO_MEMORY in str(error)
     return is_opencv or isinstance(error, MemoryError)
 
 

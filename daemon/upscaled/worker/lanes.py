@@ -247,6 +247,7 @@ class Lanes:
 
     def _give_up(self, error: DeviceLost) -> None:
         # A poisoned CUDA context, or a thread without kernels, is for the process's life.
-        _log.error("the device is lost: %s", error)
-        self._send(GaveUp(f"{error.message} ({error.hint})" if error.hint else error.message))
+        reason = f"{error.message} ({error.hint})" if error.hint else error.message
+        _log.error("the device is lost: %s", reason)
+        self._send(GaveUp(reason))
         os._exit(ExitCode.TEMPFAIL)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from upscaled.engine.tuning import Lessons
 from upscaled.errors import DeviceError
 from upscaled.job import Recipe
 from upscaled.models.hub import HubAccess
@@ -31,6 +32,7 @@ class Residents:
         self._loaded: OrderedDict[Recipe, TorchUpscaler] = OrderedDict()
         self._last: TorchUpscaler | None = None
         self._learned = {key: json.loads(text) for key, text in begin.learned.items()}
+        self._lessons = Lessons(dict(self._learned))
 
     @property
     def tile_px(self) -> int | None:
@@ -110,7 +112,7 @@ class Residents:
             tile_px=recipe.tile_px,
             expected_scale=self._begin.access.get(recipe.model, Access()).scale,
             compile_network=self._begin.compile_networks,
-            learned=self._learned,
+            learned=self._lessons,
         )
         self._report(
             Resident(
