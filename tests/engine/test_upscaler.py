@@ -49,7 +49,7 @@ def in_bf16(file: Path, learned: Mapping[str, Any] | None = None) -> TorchUpscal
 def faults(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], bool]], Counter[Any]]:
     """`faults(fails)`: tiles over `fails(area)` run out of memory; counts each tile finished."""
 
-    def install(fails: Callable[[int], bool]) -> Counter[Any]:
+    def install(fails: Callable[[int], bool | None]) -> Counter[Any]:
         finished: Counter[Any] = Counter()
         lock = threading.Lock()
         whole = BlockRun._do
@@ -152,19 +152,27 @@ def test_a_small_budget_changes_no_bit(
 @pytest.mark.parametrize("kind", ["x4plus", "compact", "span", "x2"])
 def test_a_third_of_the_memory_that_the_default_takes_gives_the_same_bits(
     kind: str,
+    *,
     picture: Callable[..., Pixels],
     network_file: Maker,
     x4plus_file: Path,
     upscale: Upscale,
+    faults: Callable[..., Counter[Any]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of the whole process, as `memory:` counts it; and of the engine's own share of it."""
     file = x4plus_file if kind == "x4plus" else network_file(kind)
     pixels = picture(50, 90) if kind == "x4plus" else picture(110, 170)
+    areas: list[int] = []
+    faults(areas.append)  # which is no failure
+    monkeypatch.setattr(memory, "_LEAST_FOR_TILES_BYTES", 2 << 20)
     default = opened(file)
     expected = upscale(default, pixels)
+    tiles = len(areas)
     budget_bytes = bench.peak_mb() * 2**20 // 3
     thrifty = opened(file, memory_bytes=budget_bytes)
     assert np.array_equal(upscale(thrifty, pixels), expected)
+    assert len(areas) > 2 * tiles  # it did take smaller ones
     assert default.tile_px is not None
     tiles_px = default.tile_px // 2  # a quarter of the area: less than a third of the memory
     assert np.array_equal(upscale(opened(file, tile_px=tiles_px), pixels), expected)
