@@ -10,7 +10,7 @@ from upscaled.cli.commands.bench import PEERS, _pairs, bench_command
 from upscaled.engine import bench, peers
 from upscaled.engine.bench import Measurement, measure, photo
 from upscaled.engine.upscaler import open_upscaler
-from upscaled.errors import UsageError
+from upscaled.errors import OutOfMemory, UsageError
 
 
 def test_rates_follow_from_the_seconds() -> None:
@@ -118,3 +118,24 @@ def test_the_command_prints_a_table_or_json(animevideo_file: Path, form: str | N
         assert report["machine"]["torch"]
     else:
         assert "upscaled" in result.stdout
+
+
+def test_a_picture_that_does_not_fit_is_one_clear_error(
+    animevideo_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lack(_size_px: int) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(bench, "photo", lack)
+    result = CliRunner().invoke(
+        bench_command, ["--model", str(animevideo_file), "--size", "100000"]
+    )
+    assert isinstance(result.exception, OutOfMemory)
+    assert "100000×100000" in str(result.exception)
+
+
+@pytest.mark.filterwarnings("ignore:torch.meshgrid")  # spandrel's own call of SwinIR
+def test_nothing_is_said_of_a_precision_that_fp32_stood_in_for(
+    network_file: Callable[[str], Path],
+) -> None:
+    assert bench.decibel_against_fp32(network_file("swinir"), "cpu", "auto") is None

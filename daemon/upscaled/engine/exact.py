@@ -55,8 +55,10 @@ class ExactRun:
         result_bytes = pixels.nbytes * self._plan.scale**2
         room = Room.now(self._device.where, self._memory_bytes, result_bytes)
         if room.is_over_budget(maps_bytes):
+            left = (room.budget_bytes or 0) >> 20
             self.notes.append(
-                f"needs {-(-maps_bytes >> 20)} MB for exact tiles, more than memory: allows"
+                f"exact tiles need {-(-maps_bytes >> 20)} MB more than this process has, "
+                f"and memory: leaves {left} MB"
             )
         place = maps_place(maps_bytes, room)
         if place == "bands":

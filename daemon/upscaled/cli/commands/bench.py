@@ -11,6 +11,7 @@ from rich.table import Table
 from upscaled.cli.completers import complete_models
 from upscaled.cli.options import json_option, unread_config_option
 from upscaled.dirs import find_dirs
+from upscaled.errors import OutOfMemory
 from upscaled.models.library import Library
 
 SCHEMA_VERSION = 1
@@ -123,15 +124,23 @@ def bench_command(
 
     file = Library(find_dirs().models).fetch(model)
     upscaler = open_upscaler(file, device=device, precision=precision)
-    matmul, measured = bench.measure(
-        file,
-        sizes_px=sizes,
-        against=_pairs(against, peer_sizes),
-        device=device,
-        precision=precision,
-        rounds=rounds,
-        compile_network=compile_network,
-    )
+    pairs = _pairs(against, peer_sizes)
+    try:
+        matmul, measured = bench.measure(
+            file,
+            sizes_px=sizes,
+            against=pairs,
+            device=device,
+            precision=precision,
+            rounds=rounds,
+            compile_network=compile_network,
+        )
+    except MemoryError:
+        largest_px = max([*sizes, *(size_px for _, size_px in pairs)])
+        raise OutOfMemory(
+            f"a picture of {largest_px}×{largest_px} px does not fit the memory there is",
+            hint="Take a smaller one: upscaled bench --size 512",
+        ) from None
     rows = [found.plain() for found in measured]
     report = {
         "schema_version": SCHEMA_VERSION,
