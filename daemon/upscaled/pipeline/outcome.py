@@ -31,12 +31,12 @@ def outcome_of(error: Exception) -> Outcome:  # noqa: C901, PLR0911, PLR0912 (a 
         case errors.TruncatedImage():
             return Retry(error.message)
         case errors.DiskMissing():
-            return Snoozed(_with_hint(error))
+            return Snoozed(with_hint(error))
         case errors.EnvironmentTrouble() | errors.OutOfMemory():
-            return Snoozed(_with_hint(error), whole_rule=False)
+            return Snoozed(with_hint(error), whole_rule=False)
         case errors.ModelError() | errors.DeviceError():
             # The rule's own trouble: mended by changing the rule or the file, then it goes on.
-            return Snoozed(_with_hint(error))
+            return Snoozed(with_hint(error))
         case errors.UpscaledError():
             return Failed(error.message, error.hint)
         case _ if _lacks_memory(error):
@@ -77,5 +77,6 @@ def _lacks_memory(error: Exception) -> bool:
     return is_opencv or isinstance(error, MemoryError)
 
 
-def _with_hint(error: errors.UpscaledError) -> str:
+def with_hint(error: errors.UpscaledError) -> str:
+    """Both in one line, for where there is room for a reason only."""
     return f"{error.message} ({error.hint})" if error.hint else error.message

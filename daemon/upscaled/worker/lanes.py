@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from upscaled.errors import DeviceLost, ExitCode, UnsupportedImage, UpscaledError
 from upscaled.job import Done, Footing, Interrupted, Order, Outcome, Recipe, Result, Traits, Twin
 from upscaled.pipeline import run
-from upscaled.pipeline.outcome import is_foreseen, outcome_of
+from upscaled.pipeline.outcome import is_foreseen, outcome_of, with_hint
 from upscaled.pipeline.stage import Upscaler
 from upscaled.plain import printable
 from upscaled.worker.guard import DecodeGuard
@@ -247,7 +247,7 @@ class Lanes:
 
     def _give_up(self, error: DeviceLost) -> None:
         # A poisoned CUDA context, or a thread without kernels, is for the process's life.
-        reason = f"{error.message} ({error.hint})" if error.hint else error.message
+        reason = with_hint(error)
         _log.error("the device is lost: %s", reason)
         self._send(GaveUp(reason))
         os._exit(ExitCode.TEMPFAIL)
