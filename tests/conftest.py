@@ -24,9 +24,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 HERE = Path(__file__).parent
-if (HERE / "fixtures_models.py").exists():
+if (HERE / "support/model_fixtures.py").exists():
     # Real weights, fetched once for each machine: outside the home that each test is given.
-    pytest_plugins = ["fixtures_models", "fixtures_daemon"]
+    pytest_plugins = ["support.model_fixtures", "support.daemon_fixtures"]
 
 GRACE_S = 1.0
 """How long a thread or child that was told to end may take to do so."""

@@ -8,8 +8,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "daemon" / "upscaled"
 LAYERS = [
-    {"", "errors", "clock", "dirs", "job", "mounts", "text"},
-    {"log", "plain", "footing", "hangs", "writers"},
+    {"", "errors", "clock", "dirs", "job", "text"},
+    {"log", "codec", "filesystem", "formats"},
     {"config"},
     {"watch", "store", "image", "engine", "models", "output", "control", "rules", "systemd"},
     {"pipeline"},
@@ -100,7 +100,7 @@ def test_each_part_has_a_layer() -> None:
         ("upscaled.output.write", "from upscaled import rules"),
         ("upscaled.image.decode", "from ..engine import device"),
         ("upscaled.pipeline.run", "def f():\n    from upscaled.worker.main import main"),
-        ("upscaled.service.supervisor", "import sqlite3"),
+        ("upscaled.service.daemon", "import sqlite3"),
         ("upscaled.models.convert", "import torch.nn"),
         ("upscaled.cli.main", "from watchdog.events import FileSystemEvent"),
     ],

@@ -10,7 +10,7 @@ HEAVY = ["torch", "torchvision", "spandrel", "numpy", "PIL", "cv2"]
 SEEN = f"import sys; print(*[m for m in {HEAVY} if m in sys.modules])"
 
 
-@pytest.mark.parametrize("module", ["upscaled.cli.main", "upscaled.service.supervisor"])
+@pytest.mark.parametrize("module", ["upscaled.cli.main", "upscaled.service.daemon"])
 def test_loading_it_loads_nothing_heavy(module: str) -> None:
     command = [sys.executable, "-c", f"import {module}; {SEEN}"]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from command_lines import ROOT, objection
+from support.command_lines import ROOT, objection
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 NOT_OURS = frozenset({"cp", "journalctl", "loginctl", "mkdir", "pipx", "python3", "systemctl"})

@@ -33,7 +33,7 @@
     │  ├─ OutputExists                 1
     │  └─ EnvironmentTrouble          75
     │     └─ DiskMissing              75
-    └─ Interrupted                   130
+    └─ StopRequested                 130
 
 Only the command line turns these into text and exit codes; everything below raises them.
 """
@@ -212,7 +212,7 @@ class DiskMissing(EnvironmentTrouble):
     """The disk that a folder lies on is not mounted."""
 
 
-class Interrupted(UpscaledError):
+class StopRequested(UpscaledError):
     """Asked to stop before the work was finished."""
 
     exit_code = ExitCode.INTERRUPTED

@@ -34,7 +34,7 @@ class Fingerprint:
 
 
 @dataclass(frozen=True, slots=True)
-class Footing:
+class MountIdentity:
     """What a folder was found to lie on, so that its disk is missed when it is gone."""
 
     mount: Path
@@ -54,11 +54,11 @@ class Arrival:
 
     path: Path
     fingerprint: Fingerprint
-    oddity: str | None = None
+    reject_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Traits:
+class ImageInfo:
     """What the header of an image says of it; width and height as it is seen upright."""
 
     width_px: int
@@ -260,9 +260,9 @@ class Order:
     attempt: int = 1
     probe: bool = False
     """The rule has conditions on the picture: its header is described before any work."""
-    inbox_footing: Footing | None = None
+    inbox_mount: MountIdentity | None = None
     """What the inbox lay on; None: nobody has looked yet."""
-    output_footing: Footing | None = None
+    output_mount: MountIdentity | None = None
 
     @property
     def inbox(self) -> Path:
@@ -293,7 +293,7 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Twin:
+class Duplicate:
     """An earlier result of the same bytes by the same rule and recipe."""
 
     job_id: int

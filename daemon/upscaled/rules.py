@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from upscaled.config import globs
-from upscaled.config.conditions import objection
+from upscaled.config.grammar import globs
+from upscaled.config.grammar.conditions import objection
 from upscaled.config.settings import DEFAULT_INCLUDE, Origin, RuleSettings
-from upscaled.job import Traits
+from upscaled.job import ImageInfo
 
 _DEFAULT_SUFFIXES = tuple(pattern.removeprefix("*") for pattern in DEFAULT_INCLUDE)
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RuleVerdict:
     """What one rule says of one file."""
 
     rule: str
@@ -34,7 +34,7 @@ class Match:
 
     rule: RuleSettings | None
     root: Path | None
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[RuleVerdict, ...]
 
     @property
     def reason(self) -> str:
@@ -49,7 +49,7 @@ class Match:
         return bool(self._inside)
 
     @property
-    def _inside(self) -> list[Verdict]:
+    def _inside(self) -> list[RuleVerdict]:
         return [verdict for verdict in self.verdicts if verdict.reason != _ELSEWHERE]
 
 
@@ -62,7 +62,7 @@ def match(
     root: Path | None = None,
     *,
     size_bytes: int | None = None,
-    traits: Traits | None = None,
+    image_info: ImageInfo | None = None,
 ) -> Match:
     """The first rule, in file order, that takes `path` (absolute, as the watcher named it).
 
@@ -70,9 +70,9 @@ def match(
     `root` first, so that the answer does not depend on who saw the file. What is not known of
     the file (`size_bytes`, `traits`) keeps no rule from taking it.
     """
-    verdicts: list[Verdict] = []
+    verdicts: list[RuleVerdict] = []
     for rule in rules:
-        taken, said = _ask(rule, path, root, size_bytes, traits)
+        taken, said = _ask(rule, path, root, size_bytes, image_info)
         verdicts += said
         if taken is not None:
             return Match(rule, taken, tuple(verdicts))
@@ -85,7 +85,7 @@ def takers(
     root: Path | None = None,
     *,
     size_bytes: int | None = None,
-    traits: Traits | None = None,
+    image_info: ImageInfo | None = None,
 ) -> tuple[Match, ...]:
     """All that take `path`: the first rule that does, and every one with `also:`, in file order."""
     found: list[Match] = []
@@ -93,7 +93,7 @@ def takers(
     for rule in rules:
         if is_taken and not rule.also:
             continue
-        taken, said = _ask(rule, path, root, size_bytes, traits)
+        taken, said = _ask(rule, path, root, size_bytes, image_info)
         if taken is not None:
             found.append(Match(rule, taken, tuple(said)))
             is_taken = is_taken or not rule.also
@@ -105,17 +105,17 @@ def _ask(
     path: Path,
     root: Path | None,
     size_bytes: int | None,
-    traits: Traits | None,
-) -> tuple[Path | None, list[Verdict]]:
+    image_info: ImageInfo | None,
+) -> tuple[Path | None, list[RuleVerdict]]:
     """The root by which it takes the file, or None; and what it said on the way."""
     said = []
     for candidate in _roots_above(rule, path, root):
-        verdict = judge(rule, path, candidate, size_bytes=size_bytes, traits=traits)
+        verdict = judge(rule, path, candidate, size_bytes=size_bytes, image_info=image_info)
         said.append(verdict)
         if verdict.takes:
             return candidate, said
     origin = rule.origins.get("watch")
-    return None, said or [Verdict(rule.name, takes=False, reason=_ELSEWHERE, origin=origin)]
+    return None, said or [RuleVerdict(rule.name, takes=False, reason=_ELSEWHERE, origin=origin)]
 
 
 def judge(
@@ -124,14 +124,14 @@ def judge(
     root: Path,
     *,
     size_bytes: int | None = None,
-    traits: Traits | None = None,
-) -> Verdict:
+    image_info: ImageInfo | None = None,
+) -> RuleVerdict:
     """What `rule` alone says of a file below one of its roots."""
     relative = str(path)[len(_prefix(root)) :]
     parts = relative.split("/")
 
-    def no(reason: str, key: str) -> Verdict:
-        return Verdict(rule.name, takes=False, reason=reason, origin=rule.origins.get(key))
+    def no(reason: str, key: str) -> RuleVerdict:
+        return RuleVerdict(rule.name, takes=False, reason=reason, origin=rule.origins.get(key))
 
     if not rule.enabled:
         return no("the rule is not enabled", "enabled")
@@ -141,13 +141,13 @@ def judge(
     if hidden is not None and not rule.hidden:
         return no(f"'{hidden}' is hidden", "hidden")
     verdict = _by_patterns(rule, relative)
-    if verdict.takes and (why := objection(rule.when, size_bytes, traits)):
+    if verdict.takes and (why := objection(rule.when, size_bytes, image_info)):
         key = f"when.{why.key}" if f"when.{why.key}" in rule.origins else "when"
         return no(why.reason, key)
     return verdict
 
 
-def _by_patterns(rule: RuleSettings, relative: str) -> Verdict:
+def _by_patterns(rule: RuleSettings, relative: str) -> RuleVerdict:
     included, index = True, None
     # The usual case, and 100,000 files at start: one look at the suffix instead of 24 patterns.
     if rule.include != DEFAULT_INCLUDE or not relative.lower().endswith(_DEFAULT_SUFFIXES):
@@ -169,9 +169,9 @@ def _by_patterns(rule: RuleSettings, relative: str) -> Verdict:
 
 def _verdict(
     rule: RuleSettings, *, takes: bool, reason: str, key: str, index: int | None
-) -> Verdict:
+) -> RuleVerdict:
     origin = rule.origins.get(f"{key}.{index}") or rule.origins.get(key) or rule.origins.get("")
-    return Verdict(rule.name, takes=takes, reason=reason, origin=origin)
+    return RuleVerdict(rule.name, takes=takes, reason=reason, origin=origin)
 
 
 @lru_cache(maxsize=256)

@@ -18,9 +18,9 @@ from time import perf_counter, sleep
 
 import numpy as np
 
-from fixtures_daemon import Daemon, crop
-from fixtures_models import CACHE
-from upscaled.engine import bench
+from support.daemon_fixtures import Daemon, crop
+from support.model_fixtures import CACHE
+from upscaled.engine.bench import measurement
 from upscaled.engine.upscaler import TorchUpscaler, open_upscaler
 from upscaled.models.library import Library
 from upscaled.store.views import JobView
@@ -32,7 +32,7 @@ def main() -> None:
     engine = open_upscaler(file)
     pictures = [crop(31 * n, 17 * n, (given.size, given.size)) for n in range(given.images)]
     arrays = [np.asarray(picture) for picture in pictures]
-    bench.run(engine, arrays[0])
+    measurement.run(engine, arrays[0])
     with tempfile.TemporaryDirectory() as folder:
         daemon = Daemon(Path(folder), CACHE / "models")
         daemon.configure(components={"net": {"model": given.model}})
@@ -79,7 +79,7 @@ def _arguments() -> argparse.Namespace:
 def _seconds_of_engine(engine: TorchUpscaler, arrays: Sequence[np.ndarray]) -> float:
     started = perf_counter()
     for pixels in arrays:
-        bench.run(engine, pixels)
+        measurement.run(engine, pixels)
     return perf_counter() - started
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fixtures_models import CACHE
-from upscaled.engine.bench import photo
+from support.model_fixtures import CACHE
+from upscaled.engine.bench.measurement import photo
 from upscaled.models.library import Library
 
 _CHILD = """

@@ -8,7 +8,7 @@ import click
 import pytest
 from click.shell_completion import ShellComplete
 
-from command_lines import ROOT, objection
+from support.command_lines import ROOT, objection
 from upscaled.cli.group import cli
 from upscaled.cli.manpage import commands, render
 

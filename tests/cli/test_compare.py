@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from fakes import NearestUpscaler
+from support.fakes import NearestUpscaler
 from upscaled.cli import comparison
 from upscaled.cli.main import run
 

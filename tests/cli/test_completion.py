@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.shell_completion import ShellComplete
 
-from made import DELIVERY, INBOX, RECIPE, arrival
+from support.builders import DELIVERY, INBOX, RECIPE, arrival
 from upscaled.cli.group import cli
 from upscaled.dirs import find_dirs
 from upscaled.job import Failed

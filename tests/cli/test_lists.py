@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from made import DELIVERY, NOW, RECIPE
+from support.builders import DELIVERY, NOW, RECIPE
 from upscaled.cli.group import cli
-from upscaled.cli.sources import expand
+from upscaled.cli.input_files import expand
 from upscaled.dirs import find_dirs
 from upscaled.errors import DaemonNotRunning, UsageError
 from upscaled.job import Arrival, Failed, Fingerprint

@@ -273,10 +273,11 @@ def test_a_user_without_a_home_is_told_to_set_one(words: list[str], tmp_path: Pa
     )
     # Everything is loaded as root: the files of this Python may be in root's home.
     ran = subprocess.run(
-        [sys.executable, "-c", "import upscaled.cli.main, upscaled.service.supervisor, "
-         "upscaled.config.load, upscaled.service.notify, upscaled.cli.commands.config, "
+        [sys.executable, "-c", "import upscaled.cli.main, upscaled.service.daemon, "
+         "upscaled.config.load, upscaled.service.status.systemd_notify, "
+         "upscaled.cli.commands.config, "
          "upscaled.cli.commands.up, upscaled.cli.commands.status, "
-         "upscaled.cli.screens.status;" + program,
+         "upscaled.cli.screens.status_screen;" + program,
          *words],
         env=without("HOME", *xdg),
         cwd=tmp_path,

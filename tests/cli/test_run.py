@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from fakes import NearestUpscaler
+from support.fakes import NearestUpscaler
 from upscaled.cli import batch
+from upscaled.cli.input_files import from_json
 from upscaled.cli.main import run
 from upscaled.cli.screens.bars import Bars
-from upscaled.cli.sources import from_json
 from upscaled.dirs import find_dirs
 from upscaled.errors import UsageError
 from upscaled.job import Recipe
@@ -192,15 +192,15 @@ def test_ctrl_c_finishes_what_is_being_done_and_says_how_to_go_on(
 ) -> None:
     for number in range(3):
         picture(tmp_path / "in" / f"{number}.png", number)
-    hear = batch.Batch._hear
+    hear = batch.FileBatch._hear
 
-    def interrupted(self: batch.Batch, message: Any) -> None:
+    def interrupted(self: batch.FileBatch, message: Any) -> None:
         hear(self, message)
         if self.outcomes and not self._stopping.is_set():
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(batch.Batch, "_hear", interrupted)
+        patch.setattr(batch.FileBatch, "_hear", interrupted)
         code, made, told = upscale("in", "-o", "out")
     assert code == 130
     assert made

@@ -10,9 +10,9 @@ SCRIPT = """
 import sys, threading
 from upscaled.cli.main import run
 from upscaled.pipeline import run as jobs
-from upscaled.worker import guard
+from upscaled.worker import decode_guard
 
-guard.LEAST_S = 0.3
+decode_guard.LEAST_S = 0.3
 opened = jobs.open_frames
 
 def stuck(content, most_px, expect):

@@ -10,7 +10,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from upscaled.cli.commands.service import service_group
-from upscaled.cli.unit import differences, executable, given, is_current, unit_path, unit_text
+from upscaled.cli.unit import (
+    differences,
+    executable,
+    given,
+    is_current,
+    unit_path,
+    unit_text,
+)
 from upscaled.errors import ServiceError
 
 

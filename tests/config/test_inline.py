@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from upscaled.config.schema import schema
+from upscaled.config.json_schema import schema
 from upscaled.config.settings import Settings
 
 Load = Callable[..., Settings]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from upscaled.config.conditions import Conditions
+from upscaled.config.grammar.conditions import Conditions
 from upscaled.config.load import default_settings
 from upscaled.config.problems import ConfigProblems
 from upscaled.config.settings import DEFAULT_INCLUDE, Settings

@@ -6,20 +6,20 @@ from queue import Empty, SimpleQueue
 
 import pytest
 
-from upscaled.job import Done, Interrupted, Order, Result, Twin, Vanished
+from upscaled.job import Done, Duplicate, Interrupted, Order, Result, Vanished
 from upscaled.output.publish import sha256_of
-from upscaled.service.executor import Deliver, Died, Executor, Said
+from upscaled.service.workers.executor import Deliver, Died, Executor, Said
 from upscaled.worker.messages import (
     Announced,
     Beat,
     Committed,
+    DuplicateVerdict,
     Finished,
     FromWorker,
     Identified,
     Run,
     Stop,
     Unusable,
-    Verdict,
 )
 
 Make = Callable[[Deliver], Executor]
@@ -34,7 +34,7 @@ class Heard:
         self.said: list[FromWorker] = []
         self.ended: list[Finished] = []
         self.died: Died | None = None
-        self.twin: Twin | None = None
+        self.twin: Duplicate | None = None
         self.executor = make(self.events.put)
 
     def listen(self, enough: Callable[[], bool]) -> None:
@@ -54,7 +54,7 @@ class Heard:
         self.said.append(message)
         match message:
             case Identified(job_id):
-                self.executor.send(Verdict(job_id, self.twin))
+                self.executor.send(DuplicateVerdict(job_id, self.twin))
             case Announced(job_id, result):
                 assert not result.path.exists()
                 self.executor.send(Committed(job_id))
@@ -77,7 +77,7 @@ class Heard:
 
 
 def exercise(make: Make, order: Order, timeout_s: float) -> None:
-    """Raises AssertionError where the contract of `service/executor.py` is broken.
+    """Raises AssertionError where the contract of `service/workers/executor.py` is broken.
 
     `order` is one at a real image; other orders are made of it.
     """
@@ -117,7 +117,7 @@ def _does_a_job(heard: Heard, order: Order) -> Result:
 def _takes_the_result_of_a_twin(heard: Heard, order: Order, result: Result) -> None:
     if not result.path.exists():  # the twin in memory makes no files
         result = replace(result, path=order.source, sha256=sha256_of(order.source) or "")
-    heard.twin = Twin(77, result)
+    heard.twin = Duplicate(77, result)
     # Under a name of its own, so that there is something to announce.
     ended = heard.run(replace(order, delivery=replace(order.delivery, name="twin-{stem}.{ext}")))
     heard.twin = None

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from upscaled.job import Arrival, Fingerprint
-from upscaled.watch.inbox import Batch, InboxSpec, InboxView
+from upscaled.watch.inbox import ArrivalBatch, InboxSpec, InboxView
 
 
 class AnyInbox(Protocol):
@@ -19,7 +19,7 @@ class AnyInbox(Protocol):
 
 
 Known = Callable[[Path, Fingerprint], bool]
-Make = Callable[[InboxSpec, Callable[[Batch], None], Known], AnyInbox]
+Make = Callable[[InboxSpec, Callable[[ArrivalBatch], None], Known], AnyInbox]
 Drop = Callable[[AnyInbox, Path, bytes], None]
 Eventually = Callable[..., None]
 
@@ -33,7 +33,7 @@ class Deliveries:
         self.refusing = threading.Event()
         self.refused = 0
 
-    def __call__(self, batch: Batch) -> None:
+    def __call__(self, batch: ArrivalBatch) -> None:
         assert batch.arrivals
         if self.refusing.is_set():
             self.refused += 1

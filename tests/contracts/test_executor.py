@@ -6,12 +6,12 @@ import pytest
 from PIL import Image
 
 from contracts.executor import exercise
-from fakes import FakeExecutor
-from fixtures_models import CACHE
-from made import order
+from support.builders import order
+from support.fakes import FakeExecutor
+from support.model_fixtures import CACHE
 from upscaled.job import Order
-from upscaled.service.executor import Deliver
-from upscaled.service.worker_process import WorkerProcess
+from upscaled.service.workers.executor import Deliver
+from upscaled.service.workers.process import WorkerProcess
 from upscaled.worker.messages import Begin, Finished, Stop, ToWorker
 
 

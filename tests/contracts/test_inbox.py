@@ -6,7 +6,7 @@ import pytest
 
 from conftest import Eventually
 from contracts.inbox import AnyInbox, exercise
-from fakes_watch import ListInbox
+from support.fake_inboxes import ListInbox
 from upscaled.clock import SystemClock
 from upscaled.watch.inbox import Inbox
 
@@ -53,8 +53,8 @@ class Forgetful(ListInbox):
 class Careless(ListInbox):
     """Takes a file as delivered whose delivery failed."""
 
-    def drop(self, path: Path, *, oddity: str | None = None) -> None:
-        self.delivered.add(super().drop(path, oddity=oddity))
+    def drop(self, path: Path, *, reject_reason: str | None = None) -> None:
+        self.delivered.add(super().drop(path, reject_reason=reject_reason))
 
 
 class Undead(ListInbox):

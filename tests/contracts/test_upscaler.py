@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from contracts.upscaler import exercise
-from fakes import NearestUpscaler
+from support.fakes import NearestUpscaler
 from upscaled.engine.upscaler import open_upscaler
-from upscaled.pipeline.stage import Pixels, Upscaler
+from upscaled.pipeline.protocols import Pixels, Upscaler
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 4, 8])

@@ -5,15 +5,15 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from upscaled.errors import Interrupted
-from upscaled.pipeline.stage import Pixels, Upscaler
+from upscaled.errors import StopRequested
+from upscaled.pipeline.protocols import Pixels, Upscaler
 
 SIZES_PX = [(1, 1), (1, 7), (5, 1), (13, 21)]
 """Height × width: the smallest, the thinnest, and odd in both."""
 
 
 def exercise(upscaler: Upscaler) -> None:
-    """Raises AssertionError where the contract of `pipeline/stage.py` is broken."""
+    """Raises AssertionError where the contract of `pipeline/protocols.py` is broken."""
     assert upscaler.scale >= 1
     for size in SIZES_PX:
         _keeps_size_and_dtype(upscaler, _gradient(size, np.uint8))
@@ -54,7 +54,7 @@ def _gives_equal_results_for_equal_pixels(upscaler: Upscaler) -> None:
 
 
 def _stops_when_cancelled(upscaler: Upscaler) -> None:
-    with pytest.raises(Interrupted):
+    with pytest.raises(StopRequested):
         _upscale(upscaler, _gradient((40, 40), np.uint8), cancelled=lambda: True)
 
 

@@ -15,7 +15,7 @@ import yaml
 from PIL import Image
 from safetensors.numpy import save_file
 
-from fixtures_daemon import UPSCALED, Daemon
+from support.daemon_fixtures import UPSCALED, Daemon
 
 HERE = Path(__file__).parent
 FEATURES = 4

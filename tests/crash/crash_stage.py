@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from upscaled import plain
+from upscaled import codec
 from upscaled.job import Delivery
 
 HERE = Path(__file__).parent
@@ -98,7 +98,7 @@ class Stage:
         self.inbox, self.outbox = root / "photos", root / "out"
         self.delivery = delivery or Delivery(self.outbox)
         self.inbox.mkdir(parents=True)
-        (root / "photos.rule").write_text(plain.dumps(self.delivery), encoding="utf-8")
+        (root / "photos.rule").write_text(codec.dumps(self.delivery), encoding="utf-8")
 
     def drop(self, name: str, number: int = 0) -> Path:
         rng = np.random.default_rng(number)

@@ -28,29 +28,30 @@ from queue import Empty
 from typing import Any, NoReturn
 
 import upscaled.image.decode  # noqa: F401 - loaded once, before any child
-from fakes import NearestUpscaler
-from upscaled import plain
+from support.fakes import NearestUpscaler
+from upscaled import codec
 from upscaled.clock import SystemClock
 from upscaled.config.settings import RuleSettings
 from upscaled.errors import StoreError
 from upscaled.job import Arrival, Delivery, JobState, Order, Outcome, Recipe
 from upscaled.output.publish import sweep
-from upscaled.output.source import fingerprint
-from upscaled.service import lock, recovery
-from upscaled.service.dispatch import Dispatcher
-from upscaled.service.disposer import attempt
-from upscaled.service.executor import Deliver, Died, Said
-from upscaled.service.intake import Intake
-from upscaled.service.recovery import recover, written_folders
-from upscaled.service.seat import Seat
-from upscaled.service.sources import Sources
-from upscaled.store.jobs import Disposal, Store
-from upscaled.watch.spec import Batch
+from upscaled.output.source_cleanup import fingerprint
+from upscaled.service import lock
+from upscaled.service.queue import crash_recovery
+from upscaled.service.queue.crash_recovery import recover, written_folders
+from upscaled.service.queue.dispatch import Dispatcher
+from upscaled.service.queue.intake import Intake
+from upscaled.service.sources.cleanup_lanes import attempt
+from upscaled.service.sources.cleanup_queue import CleanupQueue
+from upscaled.service.workers.executor import Deliver, Died, Said
+from upscaled.service.workers.slot import WorkerSlot
+from upscaled.store.jobs import SourceCleanup, Store
+from upscaled.watch.spec import ArrivalBatch
 from upscaled.worker.lanes import Lanes
-from upscaled.worker.messages import Beat, Committed, Run, ToWorker, Verdict
+from upscaled.worker.messages import Beat, Committed, DuplicateVerdict, Run, ToWorker
 
 # strace watches one thread: a disk that does not answer is not what is tested here.
-recovery.within = lambda _limit_s, call: call()
+crash_recovery.within = lambda _limit_s, call: call()
 
 STILL_WAITING = 3
 _MOST_LEAPS = 30
@@ -96,7 +97,7 @@ class InlineWorker:
         match message:
             case Run(order):
                 self._orders.append(order)
-            case Verdict() | Committed():
+            case DuplicateVerdict() | Committed():
                 self._lanes.ledger.answer(message)
             case _:
                 pass
@@ -132,9 +133,9 @@ class Queue:
         for folder in folders:
             sweep(folder, store.store_id)
         self.workers: list[InlineWorker] = []
-        self.seat = Seat("cpu", self._start, self.clock, None)
+        self.seat = WorkerSlot("cpu", self._start, self.clock, None)
         self.dispatcher = Dispatcher(store, self.clock, owner, [self.seat], self._ended)
-        self.sources = Sources(store, self.clock, self._dispose)
+        self.sources = CleanupQueue(store, self.clock, self._dispose)
 
     def _start(self, _device: str) -> InlineWorker:
         self.workers.append(InlineWorker(self._hear, self.store.store_id))
@@ -152,7 +153,7 @@ class Queue:
         if state in {JobState.DONE, JobState.FAILED}:
             self.sources.offer(order.job_id)
 
-    def _dispose(self, pending: Disposal) -> None:
+    def _dispose(self, pending: SourceCleanup) -> None:
         self.sources.hear(attempt(pending, self.store.store_id))
 
     def run(self) -> int:
@@ -195,19 +196,19 @@ def read_rules(root: Path) -> list[RuleSettings]:
             name=file.stem,
             roots=(root / file.stem,),
             recipe=Recipe("nearest"),
-            delivery=plain.loads(file.read_text(encoding="utf-8"), Delivery),
+            delivery=codec.loads(file.read_text(encoding="utf-8"), Delivery),
         )
         for file in sorted(root.glob("*.rule"))
     ]
 
 
-def list_inbox(inbox: Path) -> Batch:
+def list_inbox(inbox: Path) -> ArrivalBatch:
     arrivals = []
     for path in sorted(inbox.iterdir()):
         found = fingerprint(path)
         if found is not None and not path.name.startswith("."):
             arrivals.append(Arrival(path, found))
-    return Batch(inbox, tuple(arrivals), scanned=True)
+    return ArrivalBatch(inbox, tuple(arrivals), scanned=True)
 
 
 def one_run(root: Path) -> int:

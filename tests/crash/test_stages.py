@@ -14,7 +14,7 @@ import yaml
 from crash_daemon import CheapDaemon, write_image
 from crash_stage import tree
 
-from fixtures_daemon import is_gone
+from support.daemon_fixtures import is_gone
 
 OWN = """
 import os, pathlib, sys, time

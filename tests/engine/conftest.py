@@ -14,7 +14,7 @@ from spandrel.architectures.SPAN import SPAN
 from spandrel.architectures.SwinIR import SwinIR
 
 from upscaled.engine.upscaler import TorchUpscaler
-from upscaled.pipeline.stage import Pixels
+from upscaled.pipeline.protocols import Pixels
 
 NETWORKS: dict[str, Callable[[], torch.nn.Module]] = {
     "x1": lambda: ESRGAN(scale=4, in_nc=48, num_blocks=1, num_filters=32, shuffle_factor=4),

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from upscaled.engine.bench import photo, run
+from upscaled.engine.bench.measurement import photo, run
 from upscaled.engine.upscaler import open_upscaler
 from upscaled.errors import DeviceLost, OutOfMemory
 

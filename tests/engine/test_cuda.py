@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from upscaled.engine import exact, memory
+from upscaled.engine import device_memory
+from upscaled.engine.tiling import exact_run
 from upscaled.engine.upscaler import TorchUpscaler, open_upscaler
-from upscaled.pipeline.stage import Pixels
+from upscaled.pipeline.protocols import Pixels
 
 pytestmark = [
     pytest.mark.gpu,
@@ -55,7 +56,7 @@ def test_feature_maps_streamed_from_the_host_give_the_same_picture(
 ) -> None:
     pixels = picture(211, 173)
     expected = upscale(open_upscaler(network_file("x4"), tile_px=96), pixels)
-    monkeypatch.setattr(exact, "maps_place", lambda *_: "host")
+    monkeypatch.setattr(exact_run, "maps_place", lambda *_: "host")
     assert np.array_equal(upscale(open_upscaler(network_file("x4"), tile_px=96), pixels), expected)
 
 
@@ -70,7 +71,7 @@ def test_a_ceiling_is_learned_from_a_real_lack_of_memory(
     upscaler = open_upscaler(network_file("x4"))
     free, total = torch.cuda.mem_get_info()
     monkeypatch.setattr(
-        memory.Room, "now", lambda *_: memory.Room(free, free)
+        device_memory.Room, "now", lambda *_: device_memory.Room(free, free)
     )  # it believes that all is free
     torch.cuda.empty_cache()
     maps_bytes = 3 * 64 * 2 * 900 * 1200

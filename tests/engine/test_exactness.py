@@ -11,9 +11,9 @@ from PIL import Image
 from spandrel import ModelLoader
 
 from upscaled.engine.device import cpu_has_bf16
-from upscaled.engine.plan import Exactness
+from upscaled.engine.plans.plan import Exactness
 from upscaled.engine.upscaler import TorchUpscaler, open_upscaler
-from upscaled.pipeline.stage import Pixels
+from upscaled.pipeline.protocols import Pixels
 
 EXACT = ["x1", "x2", "x4", "x8", "plus", "compact", "compact-x2", "span"]
 TILES_PX = [64, 96, 128, 200]

@@ -12,17 +12,20 @@ import numpy as np
 import pytest
 import torch
 
-from upscaled.engine import bench, esrgan, exact, memory
+from upscaled.engine import device_memory
+from upscaled.engine.bench import measurement
 from upscaled.engine.device import Device, cpu_has_bf16
 from upscaled.engine.network import load_network
-from upscaled.engine.picture import Source
-from upscaled.engine.plan import PaddedBody
-from upscaled.engine.run import BlockRun
-from upscaled.engine.tiles import Box
-from upscaled.engine.tuning import Lessons
+from upscaled.engine.plans import esrgan
+from upscaled.engine.plans.plan import PaddedBody
+from upscaled.engine.tiling import exact_run
+from upscaled.engine.tiling.block_run import BlockRun
+from upscaled.engine.tiling.tile_io import TileReader
+from upscaled.engine.tiling.tiles import Box
+from upscaled.engine.tiling.tuning import Lessons
 from upscaled.engine.upscaler import TorchUpscaler, open_upscaler
-from upscaled.errors import BadResult, DeviceLost, Interrupted, OutOfMemory
-from upscaled.pipeline.stage import Pixels
+from upscaled.errors import BadResult, DeviceLost, OutOfMemory, StopRequested
+from upscaled.pipeline.protocols import Pixels
 
 Maker = Callable[[str], Path]
 Upscale = Callable[[TorchUpscaler, Pixels], Pixels]
@@ -165,11 +168,11 @@ def test_a_third_of_the_memory_that_the_default_takes_gives_the_same_bits(
     pixels = picture(50, 90) if kind == "x4plus" else picture(110, 170)
     areas: list[int] = []
     faults(areas.append)  # which is no failure
-    monkeypatch.setattr(memory, "_LEAST_FOR_TILES_BYTES", 2 << 20)
+    monkeypatch.setattr(device_memory, "_LEAST_FOR_TILES_BYTES", 2 << 20)
     default = opened(file)
     expected = upscale(default, pixels)
     tiles = len(areas)
-    budget_bytes = bench.peak_mb() * 2**20 // 3
+    budget_bytes = measurement.peak_mb() * 2**20 // 3
     thrifty = opened(file, memory_bytes=budget_bytes)
     assert np.array_equal(upscale(thrifty, pixels), expected)
     assert len(areas) > 2 * tiles  # it did take smaller ones
@@ -188,18 +191,22 @@ def test_without_memory_for_the_feature_maps_the_picture_goes_in_bands_and_says_
     expected = upscale(opened(network_file("x4")), pixels)
     # 3 maps of 64 channels: room for 150 rows, and a reach of 2 × 15 + 4 px.
     row_bytes = 3 * 64 * 70 * (2 if PRECISION == "bf16" else 4)
-    monkeypatch.setattr(memory, "_LEAST_FOR_TILES_BYTES", 0)
+    monkeypatch.setattr(device_memory, "_LEAST_FOR_TILES_BYTES", 0)
     monkeypatch.setattr(
-        memory.Room, "now", lambda *_: memory.Room(2 * 150 * row_bytes, 2 * 150 * row_bytes)
+        device_memory.Room,
+        "now",
+        lambda *_: device_memory.Room(2 * 150 * row_bytes, 2 * 150 * row_bytes),
     )
-    monkeypatch.setattr(exact, "maps_place", lambda *_: "bands")
+    monkeypatch.setattr(exact_run, "maps_place", lambda *_: "bands")
     banded = opened(network_file("x4"))
     result = upscale(banded, pixels)
     assert np.array_equal(result, expected)  # the overlap covers the whole reach
     assert any("bands" in note and "no difference" in note for note in banded.notes)
 
     monkeypatch.setattr(
-        memory.Room, "now", lambda *_: memory.Room(2 * 60 * row_bytes, 2 * 60 * row_bytes)
+        device_memory.Room,
+        "now",
+        lambda *_: device_memory.Room(2 * 60 * row_bytes, 2 * 60 * row_bytes),
     )
     result = upscale(banded, pixels)
     assert result.shape == expected.shape
@@ -262,15 +269,15 @@ def test_so_it_is_with_feathered_tiles(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     areas: list[int] = []
-    read = Source.read
+    read = TileReader.read
 
-    def fail(source: Source, region: Box) -> torch.Tensor:
+    def fail(source: TileReader, region: Box) -> torch.Tensor:
         areas.append(region.area)
         if len(areas) == 1:
             raise RuntimeError("could not create a primitive")
         return read(source, region)
 
-    monkeypatch.setattr(Source, "read", fail)
+    monkeypatch.setattr(TileReader, "read", fail)
     file, pixels = network_file("swinir"), picture(150, 200)
     lost = open_upscaler(file, device="cpu", precision="fp32")
     with pytest.raises(DeviceLost, match="kernel"):
@@ -371,7 +378,7 @@ def test_a_flat_picture_may_stay_flat(
 
 def test_stopping_takes_one_tile_and_leaves_no_thread(pixels: Pixels, network_file: Maker) -> None:
     calls = iter([False, False, False, True])
-    with pytest.raises(Interrupted):
+    with pytest.raises(StopRequested):
         opened(network_file("x4"), tile_px=32).upscale(
             pixels, progress=lambda *_: None, cancelled=lambda: next(calls, True)
         )

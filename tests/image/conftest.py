@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from upscaled.image import readers
-from upscaled.image.metadata import Metadata
+from upscaled.image.decode import readers
+from upscaled.image.metadata.metadata import Metadata
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 

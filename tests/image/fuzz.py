@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from upscaled.errors import UpscaledError
-from upscaled.image.decode import decode
-from upscaled.image.encode import encode
+from upscaled.image.decode.decode import decode
+from upscaled.image.encode.encode import encode
 
 MOST_PX = 4_000_000
 

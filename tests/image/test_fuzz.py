@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from upscaled.image import readers
+from upscaled.image.decode import readers
 
 Make = Any
 FORMATS = [

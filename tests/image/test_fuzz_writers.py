@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from upscaled.image.colour import srgb
-from upscaled.image.decode import decode
-from upscaled.image.encode import encode
-from upscaled.image.formats import FORMATS
-from upscaled.image.metadata import Metadata
+from upscaled.formats import FORMATS
+from upscaled.image.decode.colour import srgb
+from upscaled.image.decode.decode import decode
+from upscaled.image.encode.encode import encode
+from upscaled.image.encode.encode_options import EncodeOptions
+from upscaled.image.metadata.metadata import Metadata
 from upscaled.image.picture import Picture
-from upscaled.image.settings import Encoding
 
 CASES, SLOW_CASES = 80, 24
 """For each format; x265 takes 30 ms to begin."""
@@ -55,8 +55,8 @@ def words(rng: random.Random, block: bytes) -> Metadata:
     )
 
 
-def encoding(rng: random.Random) -> Encoding:
-    return Encoding(
+def encoding(rng: random.Random) -> EncodeOptions:
+    return EncodeOptions(
         quality=rng.choice((None, 1, 50, 100)),
         lossless=rng.choice((None, True, False)),
         effort=rng.choice(("fast", "normal")),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from model_servers import HubServer, Index
+from support.model_servers import HubServer, Index
 from upscaled.models.library import Library
 
 

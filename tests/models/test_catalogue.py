@@ -2,7 +2,7 @@ import pytest
 
 from upscaled.errors import ModelCorrupt, ModelUnknown
 from upscaled.models.catalogue import CATALOGUE, DEFAULT_MODEL, CatalogueModel, find_model
-from upscaled.models.reference import resolve
+from upscaled.models.model_reference import resolve
 
 
 def test_the_default_is_in_the_catalogue() -> None:

@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import save as save_safetensors
 from spandrel.architectures.ESRGAN import ESRGAN
 
-from model_servers import HubServer, Repository
-from rrdbnet import Weights, old_layout, random_weights, rrdbnet
+from support.model_servers import HubServer, Repository
+from support.rrdbnet import Weights, old_layout, random_weights, rrdbnet
 from upscaled.config.load import load_config
 from upscaled.engine.upscaler import open_upscaler
 from upscaled.models.library import Library

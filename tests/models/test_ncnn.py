@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ncnn_export import (
+from support.ncnn_export import (
     compact_shapes,
     random_tensors,
     rrdb_shapes,

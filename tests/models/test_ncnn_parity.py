@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from spandrel import ImageModelDescriptor, ModelLoader
 
-from ncnn_export import random_tensors, rrdb_shapes, write_rrdb
+from support.ncnn_export import random_tensors, rrdb_shapes, write_rrdb
 from upscaled.models.catalogue import find_model
 from upscaled.models.library import Library
 from upscaled.models.ncnn.convert import convert

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from upscaled.errors import Interrupted
+from upscaled.errors import StopRequested
 from upscaled.models.workspace import settle, workspace
 
 
@@ -24,7 +24,7 @@ def test_what_the_dead_left_is_swept_and_what_the_living_have_stays(tmp_path: Pa
 
 
 def test_a_second_one_waits_for_the_first_until_it_is_stopped(tmp_path: Path) -> None:
-    with enter(tmp_path, "a"), pytest.raises(Interrupted), enter(tmp_path, "a", stop=True):
+    with enter(tmp_path, "a"), pytest.raises(StopRequested), enter(tmp_path, "a", stop=True):
         pass
     with enter(tmp_path, "a") as folder:
         assert list(folder.iterdir()) == []

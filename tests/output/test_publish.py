@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from made import ACCESS, DEFAULT, access_list
+from support.builders import ACCESS, DEFAULT, access_list
 from upscaled.errors import OutputExists
 from upscaled.output import durable
 from upscaled.output.publish import Published, publish, sha256_of, sweep

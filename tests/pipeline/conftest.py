@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from fakes import NearestUpscaler
-from made import order
-from upscaled.job import Done, Footing, Order, Result, Traits, Twin
+from support.builders import order
+from support.fakes import NearestUpscaler
+from upscaled.job import Done, Duplicate, ImageInfo, MountIdentity, Order, Result
 from upscaled.pipeline import run
 
 
@@ -18,24 +18,24 @@ from upscaled.pipeline import run
 class ListLedger:
     """A `Ledger` that remembers what it was told."""
 
-    twin: Twin | None = None
+    twin: Duplicate | None = None
     refusal: str | None = None
     told: list[tuple[Any, ...]] = field(default_factory=list)
-    found_footings: dict[Path, Footing] = field(default_factory=dict)
+    found_mounts: dict[Path, MountIdentity] = field(default_factory=dict)
 
-    def describe(self, job_id: int, traits: Traits) -> str | None:
-        self.told.append(("describe", job_id, traits))
+    def describe(self, job_id: int, image_info: ImageInfo) -> str | None:
+        self.told.append(("describe", job_id, image_info))
         return self.refusal
 
-    def identify(self, job_id: int, content_sha256: str) -> Twin | None:
+    def identify(self, job_id: int, content_sha256: str) -> Duplicate | None:
         self.told.append(("identify", job_id, content_sha256))
         return self.twin
 
     def announce(self, job_id: int, result: Result) -> None:
         self.told.append(("announce", job_id, result))
 
-    def found(self, folder: Path, footing: Footing) -> None:
-        self.found_footings[folder] = footing
+    def found(self, folder: Path, mount_identity: MountIdentity) -> None:
+        self.found_mounts[folder] = mount_identity
 
 
 class Job:

@@ -14,7 +14,7 @@ from spandrel.architectures.SCUNet import SCUNet
 from upscaled.engine.upscaler import open_upscaler
 from upscaled.image.picture import Picture
 from upscaled.job import Recipe, StageRecipe
-from upscaled.pipeline.flow import Flow, Side, open_flow
+from upscaled.pipeline.stages.workflow import WorkflowOutputs, WorkflowStages, open_flow
 
 Make = Callable[[], torch.nn.Module]
 NETWORKS: dict[str, Make] = {
@@ -43,19 +43,19 @@ def photograph(dtype: type[np.uint8] | type[np.uint16]) -> Picture:
     return Picture(rng.integers(most // 4, most // 4 * 3, (*SIZE_PX, 3), dtype=dtype))
 
 
-def cleaning(file: Path, strength: float = 1.0, tile_px: int | None = TILE_PX) -> Flow:
+def cleaning(file: Path, strength: float = 1.0, tile_px: int | None = TILE_PX) -> WorkflowStages:
     stage = StageRecipe(
         "image-denoise", "clean", model=str(file), numbers=(("strength", strength),)
     )
     recipe = Recipe("", stages=(stage,), result="clean")
     return open_flow(
         recipe,
-        Side(),
+        WorkflowOutputs(),
         lambda _: open_upscaler(file, device="cpu", precision="fp32", tile_px=tile_px),
     )
 
 
-def cleaned(picture: Picture, flow: Flow) -> Picture:
+def cleaned(picture: Picture, flow: WorkflowStages) -> Picture:
     told: list[float] = []
     result = flow(
         picture,

@@ -7,13 +7,21 @@ import cv2
 import pytest
 
 from upscaled import errors
-from upscaled.job import Cancelled, Changed, Failed, Interrupted, Retry, Snoozed, Vanished
+from upscaled.job import (
+    Cancelled,
+    Changed,
+    Failed,
+    Interrupted,
+    Retry,
+    Snoozed,
+    Vanished,
+)
 from upscaled.pipeline.outcome import is_foreseen, outcome_of
 
 TABLE = [
     (errors.SourceChanged(), Changed()),
     (errors.SourceVanished(), Vanished()),
-    (errors.Interrupted(), Interrupted()),
+    (errors.StopRequested(), Interrupted()),
     (errors.TruncatedImage("cut"), Retry("cut")),
     (errors.UnreadableImage("bad", hint="look"), Failed("bad", "look")),
     (errors.UnsupportedImage("odd"), Failed("odd")),

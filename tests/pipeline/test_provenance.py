@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from made import DELIVERY, RECIPE
+from support.builders import DELIVERY, RECIPE
 from upscaled.errors import UnsupportedImage
-from upscaled.image import exif
+from upscaled.image.metadata import exif
 from upscaled.job import Fingerprint, Order, Recipe, StageRecipe
 from upscaled.pipeline.provenance import mark_of, refuse_own
 

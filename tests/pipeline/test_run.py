@@ -12,14 +12,14 @@ from PIL import Image
 from upscaled.errors import (
     BadResult,
     ImageTooLarge,
-    Interrupted,
     LargeEnough,
     OutputExists,
     SourceChanged,
+    StopRequested,
     TruncatedImage,
 )
-from upscaled.job import Done, Fit, Result, Twin
-from upscaled.output.source import fingerprint
+from upscaled.job import Done, Duplicate, Fit, Result
+from upscaled.output.source_cleanup import fingerprint
 from upscaled.pipeline import run
 
 Job = Any
@@ -203,15 +203,15 @@ def test_a_network_that_gives_no_picture_is_noticed(job: Job, broken: str) -> No
 
 def test_a_cancelled_upscale_says_so(job: Job) -> None:
     prepared = run.prepare(job.order(job.drop(noise())), job.ledger, mark="mark")
-    with pytest.raises(Interrupted):
+    with pytest.raises(StopRequested):
         run.upscale(prepared, job.upscaler, progress=lambda *_: None, cancelled=lambda: True)
 
 
 # Twins
 
 
-def twin_of(done: Done) -> Twin:
-    return Twin(17, done.result)
+def twin_of(done: Done) -> Duplicate:
+    return Duplicate(17, done.result)
 
 
 def test_the_result_of_the_same_bytes_is_copied(job: Job) -> None:

@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 
 from upscaled.errors import ImageTooLarge
-from upscaled.image.formats import resolve_format
-from upscaled.image.streams import Target
+from upscaled.formats import resolve_format
+from upscaled.image.encode.animation import AnimationTarget
 from upscaled.job import Recipe
-from upscaled.pipeline.too_large import Place, placed
+from upscaled.pipeline.too_large import Fallback, placed
 
 RECIPE = Recipe("nearest")
 
 
-def target(recipe: Recipe, source: str, width_px: int, height_px: int) -> Place:
-    single = Target(resolve_format("same", source), is_stream=False)
+def target(recipe: Recipe, source: str, width_px: int, height_px: int) -> Fallback:
+    single = AnimationTarget(resolve_format("same", source), is_stream=False)
     return placed(recipe, single, width_px, height_px)
 
 
@@ -25,7 +25,7 @@ def target(recipe: Recipe, source: str, width_px: int, height_px: int) -> Place:
 def test_the_last_size_fits_and_the_next_is_the_rules_choice(
     source: str, name: str, most_px: int
 ) -> None:
-    assert target(RECIPE, source, most_px, 10) == Place(name, most_px, 10)
+    assert target(RECIPE, source, most_px, 10) == Fallback(name, most_px, 10)
     with pytest.raises(ImageTooLarge) as caught:
         target(RECIPE, source, 10, most_px + 1)
     assert "on_too_large" in (caught.value.hint or "")
@@ -38,13 +38,13 @@ def test_the_last_size_fits_and_the_next_is_the_rules_choice(
 
 def test_a_format_without_a_limit_takes_any_size() -> None:
     recipe: Any = replace(RECIPE, on_too_large="downscale")
-    assert target(recipe, "PNG", 10**6, 10**6) == Place("png", 10**6, 10**6)
+    assert target(recipe, "PNG", 10**6, 10**6) == Fallback("png", 10**6, 10**6)
 
 
 @pytest.mark.parametrize(("name", "most_px"), [("gif", 65_535), ("webp", 16_383)])
 def test_an_animation_has_the_same_choice(name: str, most_px: int) -> None:
-    film = Target(name, is_stream=True)
-    assert placed(RECIPE, film, most_px, 9) == Place(name, most_px, 9)
+    film = AnimationTarget(name, is_stream=True)
+    assert placed(RECIPE, film, most_px, 9) == Fallback(name, most_px, 9)
     with pytest.raises(ImageTooLarge, match=name) as caught:
         placed(RECIPE, film, most_px + 1, 9)
     assert "on_too_large" in (caught.value.hint or "")

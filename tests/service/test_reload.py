@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from fakes import FakeClock
-from made import DELIVERY, RECIPE
-from upscaled.config.conditions import Conditions
+from support.builders import DELIVERY, RECIPE
+from support.fakes import FakeClock
+from upscaled.config.grammar.conditions import Conditions
 from upscaled.config.load import load_config
 from upscaled.config.problems import ConfigProblems
 from upscaled.config.settings import Origin, RuleSettings, Settings
 from upscaled.service.inboxes import Inboxes
 from upscaled.service.reload import LOOK_S, Changes, ConfigWatch, asked, differences
-from upscaled.watch.spec import Batch, InboxSpec
+from upscaled.watch.spec import ArrivalBatch, InboxSpec
 
 A = RuleSettings("a", (Path("/in/a"),), RECIPE, DELIVERY)
 B = RuleSettings("b", (Path("/in/b"),), RECIPE, DELIVERY)
@@ -123,7 +123,9 @@ class FakeInbox:
 
 
 def inboxes(log: list[str]) -> Inboxes:
-    def make(spec: InboxSpec, _deliver: Callable[[Batch], None], _clock: FakeClock) -> FakeInbox:
+    def make(
+        spec: InboxSpec, _deliver: Callable[[ArrivalBatch], None], _clock: FakeClock
+    ) -> FakeInbox:
         return FakeInbox(spec, log)
 
     return Inboxes(lambda _: None, FakeClock(), make)

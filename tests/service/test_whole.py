@@ -19,33 +19,43 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from fakes import FakeClock, FakeExecutor
-from fakes_watch import ListInbox
+from support.fake_inboxes import ListInbox
+from support.fakes import FakeClock, FakeExecutor
 from upscaled.config.settings import RuleSettings
-from upscaled.job import Changed, Delivery, Done, JobState, Order, Outcome, Recipe, Result, Vanished
-from upscaled.output.source import fingerprint
-from upscaled.service.dispatch import Dispatcher
-from upscaled.service.disposer import attempt
-from upscaled.service.executor import Died, Said
+from upscaled.job import (
+    Changed,
+    Delivery,
+    Done,
+    JobState,
+    Order,
+    Outcome,
+    Recipe,
+    Result,
+    Vanished,
+)
+from upscaled.output.source_cleanup import fingerprint
+from upscaled.service.events import Event, EventQueue
 from upscaled.service.inboxes import specs
-from upscaled.service.intake import Intake
-from upscaled.service.mailbox import Event, Mailbox
-from upscaled.service.patience import Patience
-from upscaled.service.recovery import recover
-from upscaled.service.seat import Seat
-from upscaled.service.sources import Sources
-from upscaled.store.jobs import Disposal, Store
-from upscaled.watch.spec import Batch
+from upscaled.service.queue.crash_recovery import recover
+from upscaled.service.queue.dispatch import Dispatcher
+from upscaled.service.queue.intake import Intake
+from upscaled.service.sources.cleanup_lanes import attempt
+from upscaled.service.sources.cleanup_queue import CleanupQueue
+from upscaled.service.store_retry import StoreRetry
+from upscaled.service.workers.executor import Died, Said
+from upscaled.service.workers.slot import WorkerSlot
+from upscaled.store.jobs import SourceCleanup, Store
+from upscaled.watch.spec import ArrivalBatch
 from upscaled.worker.messages import (
     Announced,
     Beat,
     Begin,
     Committed,
+    DuplicateVerdict,
     Finished,
     Identified,
     Run,
     ToWorker,
-    Verdict,
 )
 
 NAMES = st.sampled_from(["a.png", "b.png", "deep/c.png"])
@@ -60,7 +70,7 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-class NoWait(Mailbox):
+class NoWait(EventQueue):
     """Time passes where it is told to."""
 
     def newest(self, timeout_s: float | None) -> Event | None:  # noqa: ARG002 - as the real one
@@ -80,7 +90,7 @@ class Honest(FakeExecutor):
                     self.say(Finished(order.job_id, trouble))
                 else:
                     self.say(Identified(order.job_id, sha256(order.source.read_bytes())))
-            case Verdict(job_id, twin):
+            case DuplicateVerdict(job_id, twin):
                 order = self._orders[job_id]
                 if (trouble := self._trouble(order)) is not None:
                     self.say(Finished(job_id, trouble))
@@ -141,7 +151,7 @@ class Whole(RuleBasedStateMachine):
         self.raw = Store.open(self.folder / "upscaled.db")
         self.raw._rng = random.Random(5)  # noqa: S311 (repeatable delays)
         self.mailbox = NoWait()
-        self.patience = Patience(
+        self.patience = StoreRetry(
             self.mailbox,
             self.clock,
             is_urgent=lambda _: False,
@@ -149,11 +159,11 @@ class Whole(RuleBasedStateMachine):
             relieved=lambda: self.dispatcher.forgive(),  # noqa: PLW0108 (not made yet)
         )
         self.store = self.patience.with_store(self.raw)
-        seat = Seat("cpu", lambda _: Honest(BEGIN, self.deliver), self.clock, None)
+        seat = WorkerSlot("cpu", lambda _: Honest(BEGIN, self.deliver), self.clock, None)
         self.dispatcher = Dispatcher(
             self.store, self.clock, f"owner {self.owner}", [seat], self.ended
         )
-        self.sources = Sources(self.store, self.clock, self.dispose)
+        self.sources = CleanupQueue(self.store, self.clock, self.dispose)
         self.intake = Intake(self.store, self.clock)
         recover(self.store, f"owner {self.owner}", self.clock.now())
         self.watch()
@@ -194,7 +204,7 @@ class Whole(RuleBasedStateMachine):
         if state is not JobState.WAITING:
             self.sources.offer(order.job_id)
 
-    def dispose(self, pending: Disposal) -> None:
+    def dispose(self, pending: SourceCleanup) -> None:
         self.mailbox.put(attempt(pending, "mark"))
 
     def turn(self) -> bool:
@@ -205,7 +215,7 @@ class Whole(RuleBasedStateMachine):
                 self.dispatcher.hear(executor, message)
             case Died():
                 self.dispatcher.bury(event)
-            case Batch():
+            case ArrivalBatch():
                 self.intake.take(self.rules, event)
             case None:
                 pass

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from made import DELIVERY, INBOX, NOW, RECIPE, arrival
+from support.builders import DELIVERY, INBOX, NOW, RECIPE, arrival
 from upscaled.job import Order
 from upscaled.store.jobs import Store
 

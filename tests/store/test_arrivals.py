@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from made import DELIVERY, INBOX, NOW, RECIPE, arrival, done
+from support.builders import DELIVERY, INBOX, NOW, RECIPE, arrival, done
 from upscaled.job import Arrival, Changed, Failed, Fingerprint, Retry, Vanished
 from upscaled.store.jobs import Store
 
@@ -80,7 +80,7 @@ def test_again_queues_what_is_known(queue: Queue) -> None:
 
 
 def test_an_oddity_is_refused_once_and_never_runs(store: Store) -> None:
-    odd = [arrival("pipe.png", oddity="a pipe"), arrival("a.png")]
+    odd = [arrival("pipe.png", reject_reason="a pipe"), arrival("a.png")]
     for _ in range(2):
         store.admit("photos", INBOX, odd, RECIPE, DELIVERY, now=NOW)
     rows = store._conn.execute("SELECT path, state, reason FROM job ORDER BY id").fetchall()

@@ -5,18 +5,18 @@ from typing import Any
 
 import pytest
 
-from made import NOW, RECIPE, done, result
+from support.builders import NOW, RECIPE, done, result
 from upscaled.errors import StoreError
 from upscaled.job import (
     Cancelled,
     Changed,
     Done,
+    Duplicate,
     Failed,
     Interrupted,
     JobState,
     Retry,
     Snoozed,
-    Twin,
     Vanished,
 )
 from upscaled.store import retry
@@ -203,7 +203,7 @@ def test_the_same_bytes_by_the_same_rule_and_recipe_are_found(queue: Queue) -> N
     first, second = queue.claim(), queue.claim()
     assert queue.store.identify(first.job_id, "c" * 64) is None
     queue.store.record(first.job_id, done(), NOW)
-    assert queue.store.identify(second.job_id, "c" * 64) == Twin(first.job_id, result())
+    assert queue.store.identify(second.job_id, "c" * 64) == Duplicate(first.job_id, result())
     assert queue.store.identify(second.job_id, "d" * 64) is None
 
 

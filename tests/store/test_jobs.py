@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from made import NOW, done
+from support.builders import NOW, done
 from upscaled.errors import StoreError, StoreTooNew
 from upscaled.job import Cancelled, Failed, Retry, Snoozed
 from upscaled.store.jobs import Store
@@ -157,7 +157,7 @@ def test_the_schema_refuses_a_second_live_job_for_one_file(queue: Queue) -> None
 
 
 def test_what_was_queued_is_there_after_closing_and_opening(tmp_path: Path) -> None:
-    from made import DELIVERY, INBOX, RECIPE, arrival  # noqa: PLC0415 (only here)
+    from support.builders import DELIVERY, INBOX, RECIPE, arrival  # noqa: PLC0415 (only here)
 
     path = tmp_path / "new" / "folder" / "upscaled.db"
     first = Store.open(path)
@@ -249,7 +249,7 @@ def test_a_killed_writer_loses_nothing_that_was_committed(tmp_path: Path) -> Non
     program = """
 import os, signal, sys
 from pathlib import Path
-from made import *
+from support.builders import *
 from upscaled.store.jobs import Store
 store = Store.open(Path(sys.argv[1]))
 store.admit("photos", INBOX, [arrival()], RECIPE, DELIVERY, now=NOW)

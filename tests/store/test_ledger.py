@@ -9,8 +9,17 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from made import DELIVERY, INBOX, NOW, RECIPE, arrival, done, result
-from upscaled.job import Cancelled, Changed, Failed, Interrupted, JobState, Retry, Snoozed, Vanished
+from support.builders import DELIVERY, INBOX, NOW, RECIPE, arrival, done, result
+from upscaled.job import (
+    Cancelled,
+    Changed,
+    Failed,
+    Interrupted,
+    JobState,
+    Retry,
+    Snoozed,
+    Vanished,
+)
 from upscaled.store import retry
 from upscaled.store.jobs import Store
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from made import DELIVERY, INBOX, NOW, RECIPE, arrival, done
+from support.builders import DELIVERY, INBOX, NOW, RECIPE, arrival, done
 from upscaled.job import Failed, JobState, Vanished
-from upscaled.service.pruner import PAGE
+from upscaled.service.upkeep.pruner import PAGE
 from upscaled.store.jobs import Store
 
 Queue = Any

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from made import DELIVERY, NOW, done, result
+from support.builders import DELIVERY, NOW, done, result
 from upscaled.job import Failed, JobState
 from upscaled.store import retry
-from upscaled.store.jobs import Disposal
+from upscaled.store.jobs import SourceCleanup
 
 Queue = Any
 
@@ -72,7 +72,7 @@ def test_a_source_is_pending_until_it_was_dealt_with(queue: Queue) -> None:
     queue.store.record(good.job_id, done(), NOW)
     queue.store.record(bad.job_id, Failed("damaged"), NOW)
     first, second = queue.store.disposals()
-    assert first == Disposal(
+    assert first == SourceCleanup(
         good.job_id, JobState.DONE, good.source, Path("sub"), good.fingerprint, DELIVERY
     )
     assert (second.job_id, second.state) == (bad.job_id, JobState.FAILED)

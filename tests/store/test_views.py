@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from made import DELIVERY, INBOX, NOW, RECIPE, arrival, done, result
+from support.builders import DELIVERY, INBOX, NOW, RECIPE, arrival, done, result
 from upscaled.errors import StoreError, StoreTooNew
 from upscaled.job import Failed, Retry, Snoozed
 from upscaled.store import views

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fixtures_daemon import (
+from support.daemon_fixtures import (
     PHOTO,
     SMALL_PX,
     Daemon,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fixtures_daemon import Daemon, Wish, is_upscaled, look
+from support.daemon_fixtures import Daemon, Wish, is_upscaled, look
 from upscaled.job import JobState
 from upscaled.store.views import open_views
 

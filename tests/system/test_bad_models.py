@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from spandrel.architectures.Compact import Compact
 from spandrel.architectures.ESRGAN import ESRGAN
 
-from fixtures_daemon import Daemon, MakeDaemon, is_upscaled
+from support.daemon_fixtures import Daemon, MakeDaemon, is_upscaled
 from upscaled.job import JobState
 
 

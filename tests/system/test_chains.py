@@ -1,6 +1,6 @@
 """Results that another rule takes for sources, with the daemon."""
 
-from fixtures_daemon import MakeDaemon, pixels
+from support.daemon_fixtures import MakeDaemon, pixels
 
 
 def test_the_results_of_a_rule_are_sources_of_the_next_where_it_says_so(

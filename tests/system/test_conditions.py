@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fixtures_daemon import MakeDaemon, crop
+from support.daemon_fixtures import MakeDaemon, crop
 from upscaled.job import JobState
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures_daemon import LARGE_PX, Daemon, crop, is_gone, is_upscaled
+from support.daemon_fixtures import LARGE_PX, Daemon, crop, is_gone, is_upscaled
 from upscaled.job import JobState
 from upscaled.store.views import JobView
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from fixtures_daemon import Daemon, MakeDaemon, crop
+from support.daemon_fixtures import Daemon, MakeDaemon, crop
 from upscaled.job import JobState
 
 DURATIONS = [40, 200, 70]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures_daemon import MakeDaemon, crop, is_gone
+from support.daemon_fixtures import MakeDaemon, crop, is_gone
 from upscaled.job import JobState
 
 TINY_PX = (16, 16)

@@ -14,12 +14,12 @@ import skimage
 from PIL import Image
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-import profiles
-from fixtures_daemon import Daemon, Wish, crop
-from upscaled.image import exif, png
-from upscaled.image.decode import decode
-from upscaled.image.encode import encode
-from upscaled.image.metadata import Metadata
+from support import icc_profiles
+from support.daemon_fixtures import Daemon, Wish, crop
+from upscaled.image.decode.decode import decode
+from upscaled.image.encode.encode import encode
+from upscaled.image.metadata import exif, png_chunks
+from upscaled.image.metadata.metadata import Metadata
 from upscaled.image.picture import Picture
 
 EDGE_PX = 24
@@ -92,7 +92,7 @@ def result(daemon: Daemon, source: Path) -> Picture:
 
 def full_sources() -> Iterator[tuple[str, bytes]]:
     words = Metadata(camera_exif(), XMP, dpi=(300, 300))
-    picture = Picture(photograph(), icc=profiles.display_p3(), metadata=words)
+    picture = Picture(photograph(), icc=icc_profiles.display_p3(), metadata=words)
     for form, ending in NAMES.items():
         yield f"full.{ending}", written(picture, form)
 
@@ -122,9 +122,9 @@ def disc_share(edge_px: int) -> Any:
 def patch_sources() -> Iterator[tuple[str, bytes]]:
     for number, rgb in enumerate(PATCHES):
         patch = Image.new("RGB", (PATCH_PX, PATCH_PX), rgb)
-        wide = profile_converted(patch, None, profiles.display_p3())
+        wide = profile_converted(patch, None, icc_profiles.display_p3())
         yield f"s{number}.png", written(Picture(np.array(patch)), "png")
-        yield f"p{number}.png", written(Picture(wide, icc=profiles.display_p3()), "png")
+        yield f"p{number}.png", written(Picture(wide, icc=icc_profiles.display_p3()), "png")
 
 
 def turned_sources() -> Iterator[tuple[str, bytes]]:
@@ -175,7 +175,7 @@ def test_all_that_a_file_holds_comes_back(
 ) -> None:
     found = result(shared, sources[f"full.{NAMES[form]}"])
     assert (found.width_px, found.height_px) == (4 * EDGE_PX, 4 * EDGE_PX)
-    assert found.icc == profiles.display_p3() or form == "jxl"
+    assert found.icc == icc_profiles.display_p3() or form == "jxl"
     block = found.metadata.exif
     assert block is not None
     assert b"note" + bytes(range(99)) in block
@@ -259,9 +259,9 @@ def profile_converted(image: Image.Image, there: bytes | None, to: bytes | None)
 
 
 def test_what_is_broken_beside_the_pixels_is_left_out_and_said(shared: Daemon) -> None:
-    content = png.with_chunks(
+    content = png_chunks.with_chunks(
         written(Picture(photograph()), "png"),
-        [png.profile(b"nonsense" * 40), (b"eXIf", b"II*\0\xff\xff\xff\xff")],
+        [png_chunks.profile(b"nonsense" * 40), (b"eXIf", b"II*\0\xff\xff\xff\xff")],
     )
     source = shared.drop("broken.jpg", content)
     (job,) = shared.wait_done(source)
@@ -274,11 +274,11 @@ def test_what_is_broken_beside_the_pixels_is_left_out_and_said(shared: Daemon) -
 
 def test_another_format_holds_all_that_it_can(shared: Daemon) -> None:
     words = Metadata(camera_exif(), XMP)
-    source = Picture(photograph(), icc=profiles.adobe_rgb(), metadata=words)
+    source = Picture(photograph(), icc=icc_profiles.adobe_rgb(), metadata=words)
     dropped = shared.drop("shown.jpg", written(source, "jpeg"), shared.folder / "shown")
     found = result(shared, dropped)
     assert found.format == "WEBP"
-    assert (found.icc, found.metadata.xmp) == (profiles.adobe_rgb(), XMP)
+    assert (found.icc, found.metadata.xmp) == (icc_profiles.adobe_rgb(), XMP)
 
 
 def test_a_result_that_comes_back_to_its_inbox_is_not_done_again(shared: Daemon) -> None:

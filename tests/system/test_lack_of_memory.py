@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures_daemon import Daemon, MakeDaemon, crop
+from support.daemon_fixtures import Daemon, MakeDaemon, crop
 
 RULES = {"photos": {"component": "up"}}
 COMPONENTS = {"up": {"task": "image-upscale", "model": "realesr-animevideov3", "precision": "fp32"}}

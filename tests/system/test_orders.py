@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from fixtures_daemon import UPSCALED, Daemon, crop, is_upscaled, look
+from support.daemon_fixtures import UPSCALED, Daemon, crop, is_upscaled, look
 
 
 def listed(daemon: Daemon, *words: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import signal
 
 import yaml
 
-from fixtures_daemon import Daemon, MakeDaemon, crop
+from support.daemon_fixtures import Daemon, MakeDaemon, crop
 from upscaled.engine.device import cpu_has_bf16
 
 LONG_PX = (400, 300) if cpu_has_bf16() else (200, 150)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from fixtures_daemon import Daemon, MakeDaemon, crop, is_upscaled, look
+from support.daemon_fixtures import Daemon, MakeDaemon, crop, is_upscaled, look
 
 LINES_OF_A_SCREEN = 24
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fixtures_daemon import SMALL_PX, Daemon, MakeDaemon, is_upscaled
-from terminal import PROMPT, Terminal
+from support.daemon_fixtures import SMALL_PX, Daemon, MakeDaemon, is_upscaled
+from support.terminal import PROMPT, Terminal
 from upscaled import __version__
 
 MODEL = "realesr-animevideov3"

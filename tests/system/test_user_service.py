@@ -11,11 +11,11 @@ import pytest
 import yaml
 from PIL import Image
 
-from fixtures_daemon import LARGE_PX, SETTLE_S, crop, is_upscaled
+from support.daemon_fixtures import LARGE_PX, SETTLE_S, crop, is_upscaled
+from support.user_manager import HOME_OF_PERSON, UserManager
 from upscaled.dirs import find_dirs
 from upscaled.log import Event
 from upscaled.store.views import open_views
-from user_manager import HOME_OF_PERSON, UserManager
 
 
 def has_extra() -> bool:

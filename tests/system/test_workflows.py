@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fixtures_daemon import Daemon, MakeDaemon, crop, pixels, shrunk
-from upscaled.image.denoise import denoise
+from support.daemon_fixtures import Daemon, MakeDaemon, crop, pixels, shrunk
+from upscaled.image.filters.denoise import denoise
+from upscaled.image.filters.sharpen import sharpen
 from upscaled.image.picture import Picture
-from upscaled.image.sharpen import sharpen
 
 metrics = pytest.importorskip("skimage.metrics", reason="scikit-image is not installed")
 

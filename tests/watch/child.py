@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 from upscaled.clock import SystemClock
-from upscaled.mounts import Mount, read_mounts
+from upscaled.filesystem.mounts import Mount, read_mounts
 from upscaled.watch import survey
-from upscaled.watch.inbox import Batch, Inbox, InboxSpec
+from upscaled.watch.inbox import ArrivalBatch, Inbox, InboxSpec
 
 LIMITS = Path("/proc/sys/user")
 
@@ -22,12 +22,12 @@ names: list[str] = []
 oddities: dict[str, str] = {}
 
 
-def deliver(batch: Batch) -> None:
+def deliver(batch: ArrivalBatch) -> None:
     for arrival in batch.arrivals:
         name = str(arrival.path.relative_to(root))
         names.append(name)
-        if arrival.oddity:
-            oddities[name] = arrival.oddity
+        if arrival.reject_reason:
+            oddities[name] = arrival.reject_reason
 
 
 def claim_mount(kind: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from upscaled.clock import SystemClock
 from upscaled.job import Arrival, Fingerprint
-from upscaled.watch.inbox import Batch, Inbox, InboxSpec
+from upscaled.watch.inbox import ArrivalBatch, Inbox, InboxSpec
 
 SETTLE_S = 0.15
 
@@ -19,12 +19,12 @@ class Watched:
 
     def __init__(self, spec: InboxSpec, known: Callable[[Path, Fingerprint], bool] | None) -> None:
         self.arrivals: list[Arrival] = []
-        self.batches: list[Batch] = []
+        self.batches: list[ArrivalBatch] = []
         self._lock = threading.Lock()
         self.root = spec.root
         self.inbox = Inbox(spec, self._deliver, SystemClock(), known)
 
-    def _deliver(self, batch: Batch) -> None:
+    def _deliver(self, batch: ArrivalBatch) -> None:
         with self._lock:
             self.batches.append(batch)
             self.arrivals += batch.arrivals
@@ -36,7 +36,9 @@ class Watched:
 
     def oddities(self) -> dict[str, str | None]:
         with self._lock:
-            return {str(each.path.relative_to(self.root)): each.oddity for each in self.arrivals}
+            return {
+                str(each.path.relative_to(self.root)): each.reject_reason for each in self.arrivals
+            }
 
 
 Watch = Callable[..., Watched]

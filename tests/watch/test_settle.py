@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fakes import FakeClock
+from support.fakes import FakeClock
 from upscaled.job import Fingerprint
 from upscaled.watch.settle import EMPTY_FACTOR, WRITING_FACTOR, Hint, Look, Settling
 
@@ -15,7 +15,7 @@ SETTLE_S = 2.0
 
 def look(version: int = 1, *, size_bytes: int = 100, links: int = 1, odd: bool = False) -> Look:
     mark = Fingerprint(device=1, inode=1, size_bytes=size_bytes, mtime_ns=version)
-    return Look(mark, links=links, oddity="is a named pipe" if odd else None)
+    return Look(mark, links=links, reject_reason="is a named pipe" if odd else None)
 
 
 @dataclass

@@ -9,22 +9,32 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fakes import NearestUpscaler
-from made import order
+from support.builders import order
+from support.fakes import NearestUpscaler
 from upscaled.errors import DeviceLost, ModelUnavailable
-from upscaled.job import Done, Failed, Interrupted, Order, Recipe, Retry, Snoozed, Twin, Vanished
+from upscaled.job import (
+    Done,
+    Duplicate,
+    Failed,
+    Interrupted,
+    Order,
+    Recipe,
+    Retry,
+    Snoozed,
+    Vanished,
+)
 from upscaled.worker import lanes as module
 from upscaled.worker.lanes import Lanes
 from upscaled.worker.messages import (
     Announced,
     Committed,
+    DuplicateVerdict,
     Finished,
     FromWorker,
     GaveUp,
     Identified,
     Progressed,
     Unusable,
-    Verdict,
     Warm,
 )
 
@@ -79,7 +89,7 @@ class Bench:
         self.folder = folder
         self.said: list[FromWorker] = []
         self.silent = False
-        self.twin: Twin | None = None
+        self.twin: Duplicate | None = None
         self.stopping = threading.Event()
         self.lanes = Lanes(self.residents, self._hear, self.stopping, mark="mark")
         self.lanes.start()
@@ -92,7 +102,7 @@ class Bench:
     def answer(self, message: FromWorker) -> None:
         match message:
             case Identified(job_id):
-                self.lanes.ledger.answer(Verdict(job_id, self.twin))
+                self.lanes.ledger.answer(DuplicateVerdict(job_id, self.twin))
             case Announced(job_id):
                 self.lanes.ledger.answer(Committed(job_id))
 

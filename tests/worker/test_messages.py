@@ -12,18 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from made import done, order, result
+from support.builders import done, order, result
 from upscaled.job import (
     Cancelled,
     Changed,
+    Duplicate,
     Failed,
     Fingerprint,
-    Footing,
+    ImageInfo,
     Interrupted,
+    MountIdentity,
     Retry,
     Snoozed,
-    Traits,
-    Twin,
     Vanished,
 )
 from upscaled.worker import messages
@@ -36,21 +36,21 @@ from upscaled.worker.messages import (
     Channel,
     Committed,
     Described,
+    DuplicateVerdict,
     Fetching,
     Finished,
-    Found,
     FromWorker,
     GaveUp,
     Identified,
-    Learned,
+    MountFound,
     Progressed,
     Resident,
     Ruling,
     Run,
     Stop,
+    TilesLearned,
     ToWorker,
     Unusable,
-    Verdict,
     Warm,
 )
 
@@ -72,8 +72,8 @@ TO_WORKER = [
     Run(ORDER),
     Ruling(1, None),
     Ruling(1, "it is gray"),
-    Verdict(1, None),
-    Verdict(1, Twin(2, result(ODD))),
+    DuplicateVerdict(1, None),
+    DuplicateVerdict(1, Duplicate(2, result(ODD))),
     Committed(1),
     Stop(),
 ]
@@ -83,7 +83,7 @@ FROM_WORKER = [
     Resident("m", "ESRGAN", 4, "cpu", "bf16", "exact", 0.25),
     Unusable("m", ODD),
     Unusable("m", "reason", ODD),
-    Described(1, Traits(4000, 3000, "jpeg", gray=False, alpha=True, animated=False)),
+    Described(1, ImageInfo(4000, 3000, "jpeg", gray=False, alpha=True, animated=False)),
     Identified(1, "c" * 64),
     Announced(1, result(ODD)),
     Progressed(1, "upscale", 3, 9),
@@ -95,8 +95,8 @@ FROM_WORKER = [
     Finished(1, Changed()),
     Finished(1, Vanished()),
     Finished(1, Cancelled(ODD)),
-    Learned({"a": "1"}),
-    Found(Path("/caf\udce9"), Footing(Path("/media/caf\udce9"), 1, 2)),
+    TilesLearned({"a": "1"}),
+    MountFound(Path("/caf\udce9"), MountIdentity(Path("/media/caf\udce9"), 1, 2)),
     Beat(2**40),
     Beat(0, 128),
     GaveUp(ODD),

@@ -15,23 +15,23 @@ import psutil
 import pytest
 from PIL import Image
 
-from fixtures_models import CACHE
-from made import order
+from support.builders import order
+from support.model_fixtures import CACHE
 from upscaled.job import Done
-from upscaled.service.executor import Died, Said
-from upscaled.service.worker_process import WorkerProcess
+from upscaled.service.workers.executor import Died, Said
+from upscaled.service.workers.process import WorkerProcess
 from upscaled.worker.messages import (
     Announced,
     Beat,
     Begin,
     Committed,
+    DuplicateVerdict,
     Finished,
     Identified,
     Resident,
     Run,
     Stop,
     Unusable,
-    Verdict,
     Warm,
 )
 
@@ -168,9 +168,9 @@ def test_a_decoder_without_end_is_the_end_of_the_worker_and_told(
     limit = "LEAST_S = 1" if "longer" in words else "LEAST_BYTES = 100_000_000"
     program = f"""
 import sys
-from upscaled.image import decode
-from upscaled.worker import guard, main
-guard.{limit}
+from upscaled.image.decode import decode
+from upscaled.worker import decode_guard, main
+decode_guard.{limit}
 kept = []
 def endless(image):
     for _ in range(40):
@@ -188,7 +188,7 @@ sys.exit(main.main(sys.argv[1:]))
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     worker = WorkerProcess(BEGIN, events.put)
     worker.send(Run(order(tmp_path / "a.png", tmp_path / "out")))
-    worker.send(Verdict(until(events, Identified).job_id, None))
+    worker.send(DuplicateVerdict(until(events, Identified).job_id, None))
     died = until(events, Died)
     worker.join(10)
     assert (died.reason, died.exit_code) == (words, 1)
@@ -226,7 +226,7 @@ def test_it_dies_with_its_parent(eventually: Eventually) -> None:
     program = f"""
 import os, signal, sys
 sys.path.insert(0, {str(Path(__file__).parents[1])!r})
-from upscaled.service.worker_process import WorkerProcess
+from upscaled.service.workers.process import WorkerProcess
 from upscaled.worker.messages import Begin
 worker = WorkerProcess(Begin("cpu", "auto", None, "/none", "mark", {{}}, {{}}), lambda event: None)
 print(worker.pid, flush=True)
@@ -253,7 +253,7 @@ def test_it_upscales_with_the_default_model(
     resident = until(events, Resident)
     assert (resident.model, resident.scale) == ("realesrgan-x4plus", 4)
     worker.send(Run(order(source, tmp_path / "out", model="realesrgan-x4plus", scale=4)))
-    worker.send(Verdict(until(events, Identified).job_id, None))
+    worker.send(DuplicateVerdict(until(events, Identified).job_id, None))
     announced = until(events, Announced)
     assert not announced.result.path.exists()
     worker.send(Committed(1))

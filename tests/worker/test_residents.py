@@ -8,12 +8,12 @@ import pytest
 
 from upscaled.config.settings import Settings
 from upscaled.dirs import find_dirs
-from upscaled.engine.bench import photo, run
-from upscaled.engine.run import BlockRun
+from upscaled.engine.bench.measurement import photo, run
+from upscaled.engine.tiling.block_run import BlockRun
 from upscaled.job import Recipe, StageRecipe
-from upscaled.service.begin import make_begin
+from upscaled.service.workers.begin import make_begin
 from upscaled.store.jobs import Store
-from upscaled.worker.messages import Begin, FromWorker, Learned, Resident
+from upscaled.worker.messages import Begin, FromWorker, Resident, TilesLearned
 from upscaled.worker.residents import Residents
 
 
@@ -80,7 +80,7 @@ def test_a_ceiling_learned_from_lack_of_memory_survives_a_restart_of_everything(
 
     store = Store.open(tmp_path / "upscaled.db")
     for message in said:
-        if isinstance(message, Learned):
+        if isinstance(message, TilesLearned):
             for key, value in message.values.items():
                 store.learn(key, value, 1.0)
     store.close()
@@ -116,7 +116,7 @@ def test_networks_of_one_architecture_learn_together(
     run(upscalers[1], photo(60))
     loaded.report_learned(upscalers[1])
 
-    told = [json.loads(text) for each in said if isinstance(each, Learned)
+    told = [json.loads(text) for each in said if isinstance(each, TilesLearned)
             for text in each.values.values()]  # fmt: skip
     assert told[0]["ceiling"]
     assert all(each["ceiling"] for each in told)

@@ -31,11 +31,18 @@ from upscaled.job import (
     Vanished,
 )
 from upscaled.models.terms import terms
-from upscaled.service.begin import devices, make_begin
-from upscaled.store.results import Results
-from upscaled.worker.guard import DecodeGuard
+from upscaled.service.workers.begin import devices, make_begin
+from upscaled.store.run_results import Results
+from upscaled.worker.decode_guard import DecodeGuard
 from upscaled.worker.lanes import Lanes
-from upscaled.worker.messages import Fetching, Finished, FromWorker, GaveUp, Progressed, Resident
+from upscaled.worker.messages import (
+    Fetching,
+    Finished,
+    FromWorker,
+    GaveUp,
+    Progressed,
+    Resident,
+)
 from upscaled.worker.residents import Residents
 from upscaled.worker.resume import ResumeLedger
 
@@ -46,7 +53,7 @@ class _Stuck(Exception):
     """Decoding a file took more time or memory than it may."""
 
 
-class Batch:
+class FileBatch:
     def __init__(
         self, settings: Settings, dirs: Dirs, orders: Sequence[Order], *, verbose: bool, force: bool
     ) -> None:

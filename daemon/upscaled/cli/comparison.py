@@ -13,15 +13,15 @@ from upscaled import log
 from upscaled.config.settings import Settings
 from upscaled.dirs import find_dirs
 from upscaled.errors import EnvironmentTrouble, UpscaledError
-from upscaled.image.decode import decode
+from upscaled.image.decode.decode import decode
+from upscaled.image.filters.contact_sheet import html_sheet, png_sheet
+from upscaled.image.filters.quality import Figures, measure
 from upscaled.image.picture import Picture
-from upscaled.image.quality import Figures, measure
-from upscaled.image.sheet import html_sheet, png_sheet
 from upscaled.job import Delivery, Order, Recipe
 from upscaled.output import durable
-from upscaled.pipeline.source import read
-from upscaled.pipeline.upscaling import Upscaling
-from upscaled.service.begin import devices, make_begin
+from upscaled.pipeline.source_file import read
+from upscaled.pipeline.stages.upscale import Upscaling
+from upscaled.service.workers.begin import devices, make_begin
 from upscaled.text import printable
 from upscaled.worker.messages import Fetching, FromWorker
 from upscaled.worker.residents import Residents

@@ -10,14 +10,14 @@ import upscaled
 # in the order of `--help`.
 COMMANDS = {
     "up": "up",
-    "down": "down",
+    "down": "up",
     "status": "status",
     "run": "run",
     "compare": "compare",
     "add": "add",
-    "queue": "lists",
-    "failed": "lists",
-    "show": "show",
+    "queue": "queue",
+    "failed": "queue",
+    "show": "queue",
     "why": "why",
     "retry": "control",
     "forget": "control",

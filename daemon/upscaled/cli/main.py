@@ -36,7 +36,7 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 (a table: an error, a ret
     try:
         return _run(arguments)
     except UpscaledError as error:
-        from upscaled.cli.hints import with_config  # noqa: PLC0415 (click, see `_run`)
+        from upscaled.cli.hint_text import with_config  # noqa: PLC0415 (click, see `_run`)
 
         _tell(f"upscaled: {error.message}", error.hint and with_config(error.hint, arguments))
         return error.exit_code
@@ -61,7 +61,7 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 (a table: an error, a ret
 
 def _run(arguments: list[str]) -> int:
     if arguments[:1] == ["status"]:
-        from upscaled.cli.glance import glance_plainly, is_plain  # noqa: PLC0415 (not for others)
+        from upscaled.cli.fast_status import glance_plainly, is_plain  # noqa: PLC0415 (not for others)
 
         if is_plain(arguments):
             return glance_plainly(arguments)

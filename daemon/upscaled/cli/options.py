@@ -95,7 +95,7 @@ def load_settings(config: tuple[Path, ...], dirs: Dirs | None = None) -> "Settin
 
 def check_model(ref: str) -> str | None:
     """What is wrong with a model's name, for `load_config`; a second line is the hint."""
-    from upscaled.models.reference import resolve  # noqa: PLC0415 (as above)
+    from upscaled.models.model_reference import resolve  # noqa: PLC0415 (as above)
 
     try:
         resolve(ref)
@@ -106,7 +106,7 @@ def check_model(ref: str) -> str | None:
 
 def model_scale(ref: str) -> int | None:
     """The scale of a model of the catalogue; None: only its file says."""
-    from upscaled.models.reference import resolve  # noqa: PLC0415 (as above)
+    from upscaled.models.model_reference import resolve  # noqa: PLC0415 (as above)
 
     try:
         model = resolve(ref).model
@@ -117,7 +117,7 @@ def model_scale(ref: str) -> int | None:
 
 def model_notice(ref: str) -> str | None:
     """What is used instead of a name that does not exist, for `load_config`."""
-    from upscaled.models.reference import resolve  # noqa: PLC0415 (as above)
+    from upscaled.models.model_reference import resolve  # noqa: PLC0415 (as above)
 
     try:
         return resolve(ref).notice

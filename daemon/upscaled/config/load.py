@@ -12,18 +12,18 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from upscaled.config import overlap, places
-from upscaled.config.canon import completed
-from upscaled.config.complaints import explain
-from upscaled.config.components import ModelOpinion
 from upscaled.config.findings import Findings
-from upscaled.config.model import Document
+from upscaled.config.grammar.top_level import Document
 from upscaled.config.problems import ConfigProblems, in_order
-from upscaled.config.resolve import resolved
+from upscaled.config.read.gather import gather
+from upscaled.config.read.normalise import completed
+from upscaled.config.resolve import conflicts, folder_relations
+from upscaled.config.resolve.components import ModelChecks
+from upscaled.config.resolve.rule_settings import resolved
 from upscaled.config.settings import DEFAULT_MODEL, RuleSettings, Settings
-from upscaled.config.sources import gather
 from upscaled.config.tree import Location, Mapping, plain, pruned
-from upscaled.hangs import silent
+from upscaled.config.validation import explain
+from upscaled.filesystem.unresponsive import find_unresponsive
 from upscaled.job import Delivery, Recipe
 
 _PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
@@ -61,7 +61,7 @@ def load_config(
     findings = Findings(tree, gathered.problems)
     findings.errors += unfinished
     document = _valid(tree, findings)
-    opinion = ModelOpinion(check_model, model_scale, model_notice)
+    opinion = ModelChecks(check_model, model_scale, model_notice)
     home = environment.get("HOME") or os.path.expanduser("~")  # noqa: PTH111  never raises
     settings = resolved(document, findings, Path(home), opinion)
     _look(settings, findings)
@@ -123,26 +123,26 @@ def _in_lists(at: Location) -> tuple[tuple[str, int], ...]:
 
 def _look(settings: Settings, findings: Findings) -> None:
     """What only the file system can tell."""
-    mounted = places.read_mounts()
+    mounted = folder_relations.read_mounts()
     named = [folder for rule in settings.rules for folder in _folders_of(rule)]
-    dead = silent(named, _ANSWER_S)
+    dead = find_unresponsive(named, _ANSWER_S)
 
     @lru_cache
-    def place(folder: Path) -> places.Place:
+    def place(folder: Path) -> folder_relations.Place:
         # By its name alone, where its disk does not answer.
-        return places.place(folder, mounted, is_real=folder in dead)
+        return folder_relations.place(folder, mounted, is_real=folder in dead)
 
-    overlap.judge(settings, findings, place)
+    conflicts.judge(settings, findings, place)
     look = partial(_look_at, findings=findings, dead=dead)
     for rule in settings.rules:
         for index, root in enumerate(rule.roots):
             look(root, ("rules", rule.name, "watch", index), expected=True)
-        for key, folder in overlap.written_folders(rule):
+        for key, folder in conflicts.written_folders(rule):
             look(folder, ("rules", rule.name, *key))
 
 
 def _folders_of(rule: RuleSettings) -> list[Path]:
-    return [*rule.roots, *(folder for _, folder in overlap.written_folders(rule))]
+    return [*rule.roots, *(folder for _, folder in conflicts.written_folders(rule))]
 
 
 def _look_at(

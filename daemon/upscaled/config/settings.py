@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from upscaled.config.conditions import NO_CONDITIONS, Conditions
+from upscaled.config.grammar.conditions import NO_CONDITIONS, Conditions
 from upscaled.config.problems import Problem
 from upscaled.job import Delivery, Recipe
 

@@ -12,7 +12,7 @@ import safetensors
 import safetensors.torch
 import torch
 
-from upscaled.engine.archs import (
+from upscaled.engine.architectures import (
     ImageModelDescriptor,
     ModelLoader,
     UnsupportedModelError,

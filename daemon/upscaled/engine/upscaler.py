@@ -11,8 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from upscaled.engine.attempts import Attempts
-from upscaled.engine.compiled import Compilation, compiled
 from upscaled.engine.device import (
     Device,
     choose_device,
@@ -22,14 +20,16 @@ from upscaled.engine.device import (
     lacks_kernel,
     used_memory_bytes,
 )
-from upscaled.engine.exact import ExactRun
-from upscaled.engine.feather import MARGIN_PX, SMALLEST_FEATHERED_PX, FeatheredRun
 from upscaled.engine.network import Network, load_network
-from upscaled.engine.picture import Pixels, Source, Target
-from upscaled.engine.plan import Exactness
-from upscaled.engine.planner import plan_for
-from upscaled.engine.tiles import Size
-from upscaled.engine.tuning import Learned, Lessons, learned_key
+from upscaled.engine.plans.compiled_body import Compilation, compiled
+from upscaled.engine.plans.plan import Exactness
+from upscaled.engine.plans.planner import plan_for
+from upscaled.engine.tiling.exact_run import ExactRun
+from upscaled.engine.tiling.feather import MARGIN_PX, SMALLEST_FEATHERED_PX, FeatheredRun
+from upscaled.engine.tiling.oom_retry import OomRetry
+from upscaled.engine.tiling.tile_io import Pixels, TileReader, TileWriter
+from upscaled.engine.tiling.tiles import Size
+from upscaled.engine.tiling.tuning import Learned, Lessons, learned_key
 from upscaled.errors import BadResult, ModelUnsupported, OutOfMemory
 
 Progress = Callable[[int, int], None]
@@ -231,7 +231,7 @@ class TorchUpscaler:
 
     def _tried(
         self, pixels: Pixels, progress: Progress, cancelled: Callable[[], bool]
-    ) -> Target | None:
+    ) -> TileWriter | None:
         """None: the network's own code does not take the precision, whatever spandrel says of it.
 
         SwinIR, for one, makes its attention mask in fp32 (spandrel 0.4.2, `supports_bfloat16`).
@@ -257,13 +257,13 @@ class TorchUpscaler:
                 )
         return self._full_precision
 
-    def _run(self, pixels: Pixels, progress: Progress, cancelled: Callable[[], bool]) -> Target:
+    def _run(self, pixels: Pixels, progress: Progress, cancelled: Callable[[], bool]) -> TileWriter:
         with in_use(self._device):
             return self._run_tiles(pixels, progress, cancelled)
 
     def _run_tiles(
         self, pixels: Pixels, progress: Progress, cancelled: Callable[[], bool]
-    ) -> Target:
+    ) -> TileWriter:
         if self._plan.exactness is Exactness.FEATHERED:
             return self._run_feathered(pixels, progress, cancelled)
         run = ExactRun(
@@ -282,15 +282,15 @@ class TorchUpscaler:
 
     def _run_feathered(
         self, pixels: Pixels, progress: Progress, cancelled: Callable[[], bool]
-    ) -> Target:
+    ) -> TileWriter:
         height, width, _ = pixels.shape
-        target = Target(height * self.scale, width * self.scale, pixels.dtype)
-        attempts = Attempts(self._device, self._plan.scratch.release)
+        target = TileWriter(height * self.scale, width * self.scale, pixels.dtype)
+        attempts = OomRetry(self._device, self._plan.scratch.release)
         edge = _FACE_PX if self.is_for_faces else self._feathered_tile_px()
         run = FeatheredRun(self._call, self.scale, attempts, Size(edge, edge))
         try:
             with torch.inference_mode():
-                run.run(Source(pixels, self._device), target, progress, cancelled)
+                run.run(TileReader(pixels, self._device), target, progress, cancelled)
         except RuntimeError as error:
             failure = attempts.smallest_failure
             if lacks_kernel(error) and failure is not None and failure > _SMALL_FEATHERED_PX:

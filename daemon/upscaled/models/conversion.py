@@ -13,8 +13,8 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from upscaled.errors import ModelCorrupt
-from upscaled.models.header import CONVERSION, TENSORS_SHA256
 from upscaled.models.ncnn.convert import convert
+from upscaled.models.safetensors_header import CONVERSION, TENSORS_SHA256
 
 HINT = "it is removed; the next use makes it again, or `upscaled models pull`"
 

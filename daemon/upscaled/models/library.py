@@ -8,14 +8,14 @@ from urllib.parse import urlsplit
 
 from upscaled.errors import ModelUnavailable, ModelUnknown, UpscaledError
 from upscaled.models.catalogue import CATALOGUE, CatalogueModel
+from upscaled.models.download.hub import Hub, HubAccess
+from upscaled.models.download.progress import Cancelled, OnProgress, Watch, ignore, never
+from upscaled.models.download.remote import Downloader, Remote
+from upscaled.models.download.url import Urls
 from upscaled.models.embedded import Embedded
-from upscaled.models.fetch import Cancelled, OnProgress, Watch, ignore, never
-from upscaled.models.hub import Hub, HubAccess
-from upscaled.models.local import NCNN, LocalFiles
-from upscaled.models.reference import Reference, resolve
-from upscaled.models.remote import Downloader, Remote
-from upscaled.models.source import ModelSource, Provider
-from upscaled.models.url import Urls
+from upscaled.models.local_files import NCNN, LocalFiles
+from upscaled.models.model_reference import ModelReference, resolve
+from upscaled.models.model_source import ModelSource, Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ class Library:
     def _loadable(self, path: Path) -> Path | None:
         return self.local.locate(path) if path.suffix.lower() in NCNN else path
 
-    def _verify(self, ref: str, reference: Reference) -> Path:
+    def _verify(self, ref: str, reference: ModelReference) -> Path:
         path = self.locate(ref)
         if reference.model and self.embedded.path(reference.model).is_file():
             self.embedded.verify(reference.model)

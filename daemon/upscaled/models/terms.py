@@ -1,7 +1,7 @@
 """Under which licence a model comes: said before the first download."""
 
 from upscaled.errors import UpscaledError
-from upscaled.models.reference import resolve
+from upscaled.models.model_reference import resolve
 
 UNKNOWN = "look for its licence where it comes from"
 

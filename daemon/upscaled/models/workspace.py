@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from upscaled.errors import Interrupted
+from upscaled.errors import StopRequested
 
 LOCKS = "locks"
 SCRATCH = "scratch"
@@ -39,7 +39,7 @@ def workspace(
     with (locks / slug).open("ab") as lock:
         while not _taken(lock.fileno()):
             if cancelled():
-                raise Interrupted("stopped while another process fetches the same model")
+                raise StopRequested("stopped while another process fetches the same model")
             waiting()
             time.sleep(POLL_S)
         _sweep(models_dir)

@@ -5,23 +5,23 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from upscaled import footing
 from upscaled.errors import SourceChanged
-from upscaled.image.encode import encode
-from upscaled.image.formats import STREAMED, resolve_format
+from upscaled.filesystem import mount_guard
+from upscaled.formats import STREAMED, resolve_format
+from upscaled.image.encode.animation import target_of, write_stream
+from upscaled.image.encode.encode import encode
+from upscaled.image.encode.tiff import needs_big
 from upscaled.image.picture import Picture
-from upscaled.image.streams import target_of, write_stream
-from upscaled.image.tiff import needs_big
-from upscaled.job import Done, Extra, Order, Result, Twin
+from upscaled.job import Done, Duplicate, Extra, Order, Result
 from upscaled.output import durable
 from upscaled.output.naming import NameParts, candidates
 from upscaled.output.publish import publish
-from upscaled.pipeline.beside import Beside, Verdict, first_free, judged, redirected
-from upscaled.pipeline.frames import Encoded, spooled
+from upscaled.pipeline.extras import Beside, QualityVerdict, first_free, judged, redirected
+from upscaled.pipeline.frame_pipeline import Encoded, spooled
+from upscaled.pipeline.handoff import Upscaled
 from upscaled.pipeline.ledger import Ledger
-from upscaled.pipeline.made import Upscaled
 from upscaled.pipeline.provenance import encoding_of, mark_of
-from upscaled.pipeline.source import Source, is_unchanged
+from upscaled.pipeline.source_file import SourceFile, is_unchanged
 
 _SPELLINGS = {
     "jpeg": {"jpg", "jpeg", "jpe", "jfif"},
@@ -89,7 +89,7 @@ def _publish_beside(
     order: Order,
     upscaled: Upscaled,
     whole: Picture | None,
-    verdict: Verdict,
+    verdict: QualityVerdict,
     content: durable.Bytes,
     *,
     mark: str,
@@ -97,7 +97,7 @@ def _publish_beside(
     delivery, check = order.delivery, order.delivery.check
     if check is None or not (check.sidecar or check.sheet):
         return
-    footing.look(delivery.folder, order.output_footing, required=delivery.require_mount)
+    mount_guard.check_mount(delivery.folder, order.output_mount, required=delivery.require_mount)
     parts = _parts(
         order,
         upscaled.prepared.source,
@@ -123,7 +123,7 @@ def _publish_extras(order: Order, upscaled: Upscaled, *, mark: str) -> tuple[str
     width = max(upscaled.prepared.picture.width_px, 1)
     notes: tuple[str, ...] = ()
     for extra in order.delivery.extras:
-        footing.look(extra.folder, None, required=None)
+        mount_guard.check_mount(extra.folder, None, required=None)
         made, picture, name = _made_extra(order, upscaled, extra)
         parts = _parts(
             order,
@@ -183,7 +183,7 @@ def _extension(source: Path, name: str) -> str:
 
 def _publish(
     order: Order,
-    source: Source,
+    source: SourceFile,
     content: durable.Bytes,
     ledger: Ledger,
     *,
@@ -196,13 +196,13 @@ def _publish(
     if not is_unchanged(order.source, source.fingerprint):
         raise SourceChanged
     delivery = order.delivery
-    with footing.held(
+    with mount_guard.hold_mount(
         delivery.folder,
-        order.output_footing,
+        order.output_mount,
         required=delivery.require_mount,
         make=durable.make_folder,
     ) as found:
-        if found != order.output_footing:
+        if found != order.output_mount:
             ledger.found(delivery.folder, found)
         published = publish(
             content,
@@ -220,7 +220,7 @@ def _publish(
 
 
 def _parts(
-    order: Order, source: Source, *, extension: str, scale: float, size_px: tuple[int, int]
+    order: Order, source: SourceFile, *, extension: str, scale: float, size_px: tuple[int, int]
 ) -> NameParts:
     return NameParts(
         source=order.source,
@@ -235,7 +235,9 @@ def _parts(
     )
 
 
-def repeat(order: Order, source: Source, twin: Twin, ledger: Ledger, *, mark: str) -> Done | None:
+def repeat(
+    order: Order, source: SourceFile, twin: Duplicate, ledger: Ledger, *, mark: str
+) -> Done | None:
     """The earlier result under this source's name; None where it is gone or was changed."""
     earlier = twin.result
     try:

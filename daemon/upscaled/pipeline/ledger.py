@@ -3,17 +3,17 @@
 from pathlib import Path
 from typing import Protocol
 
-from upscaled.job import Footing, Result, Traits, Twin
+from upscaled.job import Duplicate, ImageInfo, MountIdentity, Result
 
 
 class Ledger(Protocol):
     """What a job has to ask of, and tell to, the queue while it runs."""
 
-    def describe(self, job_id: int, traits: Traits) -> str | None:
+    def describe(self, job_id: int, image_info: ImageInfo) -> str | None:
         """Why the rule does not take such a picture; None: it does."""
         ...
 
-    def identify(self, job_id: int, content_sha256: str) -> Twin | None:
+    def identify(self, job_id: int, content_sha256: str) -> Duplicate | None:
         """An earlier result of the same bytes by the same rule and recipe."""
         ...
 
@@ -21,7 +21,7 @@ class Ledger(Protocol):
         """Committed when this returns: the file that is about to get this name is the job's."""
         ...
 
-    def found(self, folder: Path, footing: Footing) -> None:
+    def found(self, folder: Path, mount_identity: MountIdentity) -> None:
         """What an output folder lies on, where it is news."""
         ...
 
@@ -29,14 +29,14 @@ class Ledger(Protocol):
 class NoLedger:
     """For `upscaled run`: nothing is queued, nothing is remembered."""
 
-    def describe(self, job_id: int, traits: Traits) -> str | None:  # noqa: ARG002 (the seam)
+    def describe(self, job_id: int, image_info: ImageInfo) -> str | None:  # noqa: ARG002 (the seam)
         return None
 
-    def identify(self, job_id: int, content_sha256: str) -> Twin | None:  # noqa: ARG002 (the seam)
+    def identify(self, job_id: int, content_sha256: str) -> Duplicate | None:  # noqa: ARG002 (the seam)
         return None
 
     def announce(self, job_id: int, result: Result) -> None:
         pass
 
-    def found(self, folder: Path, footing: Footing) -> None:
+    def found(self, folder: Path, mount_identity: MountIdentity) -> None:
         pass

@@ -3,7 +3,16 @@
 import errno
 
 from upscaled import errors
-from upscaled.job import Cancelled, Changed, Failed, Interrupted, Outcome, Retry, Snoozed, Vanished
+from upscaled.job import (
+    Cancelled,
+    Changed,
+    Failed,
+    Interrupted,
+    Outcome,
+    Retry,
+    Snoozed,
+    Vanished,
+)
 
 _CV2_NO_MEMORY = "(-4:"
 """cv::Error::StsNoMem. `cv2.error.code` is of no use: it is the class's, whoever raised last."""
@@ -24,7 +33,7 @@ def outcome_of(error: Exception) -> Outcome:  # noqa: C901, PLR0911, PLR0912 (a 
             return Vanished()
         case errors.NotTaken():
             return Cancelled(error.message)
-        case errors.Interrupted():
+        case errors.StopRequested():
             return Interrupted()
         case errors.LargeEnough():
             return Cancelled(error.message)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from upscaled import __version__
 from upscaled.errors import UnsupportedImage
-from upscaled.image import exif
-from upscaled.image.settings import Encoding
+from upscaled.image.encode.encode_options import EncodeOptions
+from upscaled.image.metadata import exif
 from upscaled.job import Order, Recipe
 
 _OWN_DIGITS = 16
@@ -36,8 +36,8 @@ def refuse_own(order: Order, block: bytes | None) -> None:
         )
 
 
-def encoding_of(recipe: Recipe) -> Encoding:
-    return Encoding(
+def encoding_of(recipe: Recipe) -> EncodeOptions:
+    return EncodeOptions(
         recipe.quality,
         lossless=recipe.lossless,
         effort=recipe.effort,

@@ -8,33 +8,33 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from upscaled import footing
 from upscaled.errors import LargeEnough, NotTaken, UnsupportedImage
-from upscaled.image.encode import check_extra
-from upscaled.image.frames import Frame, Frames, open_frames
+from upscaled.filesystem import mount_guard
+from upscaled.image.decode.frames import Frame, Frames, open_frames
+from upscaled.image.decode.probe import probe
+from upscaled.image.encode.animation import AnimationTarget, Encode, target_of, write_stream
+from upscaled.image.encode.encode import check_extra
+from upscaled.image.encode.tiff import needs_big
+from upscaled.image.filters.resize import shrink
+from upscaled.image.filters.result_size import SizePlan, fitted
 from upscaled.image.picture import Picture
-from upscaled.image.probe import probe
-from upscaled.image.resize import shrink
-from upscaled.image.size import SizePlan, fitted
-from upscaled.image.streams import Encode, Target, target_of, write_stream
-from upscaled.image.tiff import needs_big
 from upscaled.job import IMAGE_QUALITY, Done, Order, Recipe, Timings
 from upscaled.output import durable
-from upscaled.output.space import check_room
-from upscaled.pipeline.check import Checked
+from upscaled.output.free_space import check_room
+from upscaled.pipeline.decode_limits import DecodeLimits, NoDecodeLimits, limited
 from upscaled.pipeline.deliver import deliver, encoded, repeat
-from upscaled.pipeline.flow import Open, Side, Sized, open_flow
-from upscaled.pipeline.frames import Encoded, spooled, through
+from upscaled.pipeline.encode_thread import written_beside
+from upscaled.pipeline.frame_pipeline import Encoded, spooled, through
+from upscaled.pipeline.frame_spool import FrameSpool, reeled
+from upscaled.pipeline.handoff import Opened, Prepared, Upscaled
 from upscaled.pipeline.ledger import Ledger, NoLedger
-from upscaled.pipeline.made import Opened, Prepared, Upscaled
-from upscaled.pipeline.minding import Guard, NoGuard, minded
-from upscaled.pipeline.overlap import written_beside
+from upscaled.pipeline.protocols import Progress, Stage, Upscaler
 from upscaled.pipeline.provenance import encoding_of, refuse_own
-from upscaled.pipeline.reel import Reel, reeled
-from upscaled.pipeline.source import Source, read
-from upscaled.pipeline.stage import Progress, Stage, Upscaler
-from upscaled.pipeline.too_large import Place, placed
-from upscaled.pipeline.upscaling import Upscaling
+from upscaled.pipeline.quality_check import Checked
+from upscaled.pipeline.source_file import SourceFile, read
+from upscaled.pipeline.stages.upscale import Upscaling
+from upscaled.pipeline.stages.workflow import Open, PlannedStage, WorkflowOutputs, open_flow
+from upscaled.pipeline.too_large import Fallback, placed
 
 __all__ = [
     "Ledger",
@@ -49,11 +49,11 @@ __all__ = [
     "work",
 ]
 
-_NO_GUARD = NoGuard()
+_NO_GUARD = NoDecodeLimits()
 
 
 def prepare(
-    order: Order, ledger: Ledger, *, mark: str, guard: Guard = _NO_GUARD
+    order: Order, ledger: Ledger, *, mark: str, guard: DecodeLimits = _NO_GUARD
 ) -> Prepared | Done:
     """Read and decode; or, where the same bytes were done before, the copied result.
 
@@ -89,15 +89,15 @@ def prepare(
     )
 
 
-def _check_traits(order: Order, source: Source, ledger: Ledger, guard: Guard) -> None:
+def _check_traits(order: Order, source: SourceFile, ledger: Ledger, guard: DecodeLimits) -> None:
     if order.probe:
         with guard.over(order, len(source.content)):
-            traits = probe(source.content)
-        if (refusal := ledger.describe(order.job_id, traits)) is not None:
+            image_info = probe(source.content)
+        if (refusal := ledger.describe(order.job_id, image_info)) is not None:
             raise NotTaken(refusal)
 
 
-def _frames(order: Order, source: Source, guard: Guard) -> Frames:
+def _frames(order: Order, source: SourceFile, guard: DecodeLimits) -> Frames:
     with guard.over(order, len(source.content)) as expect:
         return open_frames(source.content, round(order.recipe.source_limit_mp * 1e6), expect)
 
@@ -119,9 +119,11 @@ def upscale(
 def open_stage(order: Order, opened: Open) -> Opened:
     """Raises: ModelError, DeviceError: as `opened` does."""
     recipe, delivery = order.recipe, order.delivery
-    side = Side(frozenset(extra.stage for extra in delivery.extras))
+    side = WorkflowOutputs(frozenset(extra.stage for extra in delivery.extras))
     alone = not recipe.stages
-    stage: Sized = Upscaling(opened(recipe), recipe) if alone else open_flow(recipe, side, opened)
+    stage: PlannedStage = (
+        Upscaling(opened(recipe), recipe) if alone else open_flow(recipe, side, opened)
+    )
     measured = any(step.task == IMAGE_QUALITY for step in recipe.stages)
     if delivery.check and not measured:
         stage = Checked(stage, side)
@@ -134,7 +136,7 @@ def work(
     *,
     progress: Progress,
     cancelled: Callable[[], bool],
-    guard: Guard = _NO_GUARD,
+    guard: DecodeLimits = _NO_GUARD,
 ) -> Upscaled:
     """The device's part.
 
@@ -163,7 +165,7 @@ def work(
     made: Picture | Encoded
     if target.is_stream:
         larger = through(
-            minded(frames, order, guard), frames, fitting, progress=progress, cancelled=cancelled
+            limited(frames, order, guard), frames, fitting, progress=progress, cancelled=cancelled
         )
         if order.delivery.check and order.delivery.check.sheet:
             larger = _first_kept(larger, opened.side)
@@ -190,22 +192,22 @@ def work(
     )
 
 
-def _first_kept(larger: Iterator[Frame], side: Side) -> Iterator[Frame]:
+def _first_kept(larger: Iterator[Frame], side: WorkflowOutputs) -> Iterator[Frame]:
     for frame in larger:
         side.first = side.first or frame.picture
         yield frame
 
 
-def _reeled(larger: Iterator[Frame], side: Side, order: Order) -> Iterator[Frame]:
+def _reeled(larger: Iterator[Frame], side: WorkflowOutputs, order: Order) -> Iterator[Frame]:
     """Keeps what other stages give meanwhile, where the rule wants their frames too."""
     folder = order.delivery.folder / order.relative
     durable.make_folder(folder)
-    side.reels.update((name, Reel(folder)) for name in side.wanted)
+    side.reels.update((name, FrameSpool(folder)) for name in side.wanted)
     return reeled(larger, side.pictures, side.reels)
 
 
 def _streamed(
-    larger: Iterator[Frame], prepared: Prepared, target: Target, encode: Encode
+    larger: Iterator[Frame], prepared: Prepared, target: AnimationTarget, encode: Encode
 ) -> Encoded:
     """All frames in a file; each is encoded while the next is on the device."""
     order = prepared.order
@@ -240,7 +242,7 @@ class _Fitting:
     """A `Stage` whose pictures are then made as small as their format wants them."""
 
     stage: Stage
-    aim: Place
+    aim: Fallback
 
     def __call__(
         self, picture: Picture, *, progress: Progress, cancelled: Callable[[], bool]
@@ -271,7 +273,9 @@ def _check_loss(order: Order, frames: Frames) -> None:
         )
 
 
-def _check_room(prepared: Prepared, target: Target, plans: list[SizePlan], share: float) -> None:
+def _check_room(
+    prepared: Prepared, target: AnimationTarget, plans: list[SizePlan], share: float
+) -> None:
     """Whether the disk has room for all frames, `share` of whose planned pixels are written."""
     picture = prepared.picture
     channels = 4 if prepared.frames.has_alpha or picture.alpha is not None else 3
@@ -280,7 +284,7 @@ def _check_room(prepared: Prepared, target: Target, plans: list[SizePlan], share
     moves = target.is_stream and prepared.frames.timeline is not None
     order = prepared.order
     delivery = order.delivery
-    footing.look(delivery.folder, order.output_footing, required=delivery.require_mount)
+    mount_guard.check_mount(delivery.folder, order.output_mount, required=delivery.require_mount)
     check_room(
         delivery.folder / order.relative,
         round(pixels * share) * channels * picture.colour.itemsize,

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from upscaled.image.formats import STREAMED, check_size, fits
-from upscaled.image.streams import Target
+from upscaled.formats import STREAMED, check_size, fits
+from upscaled.image.encode.animation import AnimationTarget
 from upscaled.job import Recipe
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Fallback:
     format: str
     """A name in `STREAMED`."""
     width_px: int
@@ -16,7 +16,7 @@ class Place:
     notes: tuple[str, ...] = ()
 
 
-def placed(recipe: Recipe, target: Target, width_px: int, height_px: int) -> Place:
+def placed(recipe: Recipe, target: AnimationTarget, width_px: int, height_px: int) -> Fallback:
     """For a result, or frames, of this size, before any work.
 
     TIFF, which alone holds pages of several sizes, takes any.
@@ -26,14 +26,14 @@ def placed(recipe: Recipe, target: Target, width_px: int, height_px: int) -> Pla
     """
     name = target.format
     if fits(name, width_px, height_px):
-        return Place(name, width_px, height_px)
+        return Fallback(name, width_px, height_px)
     told = f"{width_px}×{height_px} px is more than {name} can hold"
     most_px = STREAMED[name].most_px
     if recipe.on_too_large == "png":
-        return Place("png", width_px, height_px, (f"{told}: it was written as png",))
+        return Fallback("png", width_px, height_px, (f"{told}: it was written as png",))
     if recipe.on_too_large == "downscale" and most_px is not None:
         share = most_px / max(width_px, height_px)
         size = (max(round(width_px * share), 1), max(round(height_px * share), 1))
-        return Place(name, *size, (f"{told}: it was made smaller, to {size[0]}×{size[1]} px",))
+        return Fallback(name, *size, (f"{told}: it was made smaller, to {size[0]}×{size[1]} px",))
     check_size(name, width_px, height_px)
-    return Place(name, width_px, height_px)
+    return Fallback(name, width_px, height_px)

@@ -9,13 +9,13 @@ from upscaled import rules as matching
 from upscaled.clock import Clock
 from upscaled.config.settings import RuleSettings
 from upscaled.dirs import find_trash
-from upscaled.service.footings import FootingOf
+from upscaled.service.upkeep.known_mounts import FootingOf
 from upscaled.watch.inbox import STOP_S, Inbox
-from upscaled.watch.spec import Batch, InboxSpec, InboxView
+from upscaled.watch.spec import ArrivalBatch, InboxSpec, InboxView
 
 
 class Watched(Protocol):
-    """What the supervisor needs of an inbox. Twin in memory: `tests/fakes_watch.py`."""
+    """What the supervisor needs of an inbox. Twin in memory: `tests/support/fake_inboxes.py`."""
 
     def start(self) -> None: ...
     def begin_stop(self) -> None: ...
@@ -25,22 +25,20 @@ class Watched(Protocol):
     def view(self) -> InboxView: ...
 
 
-MakeInbox = Callable[[InboxSpec, Callable[[Batch], None], Clock], Watched]
+MakeInbox = Callable[[InboxSpec, Callable[[ArrivalBatch], None], Clock], Watched]
 
 
-def real_inbox(spec: InboxSpec, deliver: Callable[[Batch], None], clock: Clock) -> Watched:
+def real_inbox(spec: InboxSpec, deliver: Callable[[ArrivalBatch], None], clock: Clock) -> Watched:
     return Inbox(spec, deliver, clock)
 
 
-def specs(
-    active: Sequence[RuleSettings], footing_of: FootingOf = lambda _: None
-) -> list[InboxSpec]:
+def specs(active: Sequence[RuleSettings], mount_of: FootingOf = lambda _: None) -> list[InboxSpec]:
     """What to watch. Rules that share a root share its inbox, at the more careful setting."""
     roots = dict.fromkeys(root for rule in active for root in rule.roots)
     return [
         replace(
             _spec(root, [rule for rule in active if root in rule.roots], active),
-            footing=footing_of(root),
+            mount_identity=mount_of(root),
         )
         for root in roots
     ]
@@ -85,18 +83,18 @@ def _meaning(spec: InboxSpec, active: Sequence[RuleSettings]) -> Meaning:
     )
     # A function is equal to itself only; what it answers is decided by these rules. What the
     # root lies on the inbox knows best.
-    return replace(spec, wants=None, footing=None), asked
+    return replace(spec, wants=None, mount_identity=None), asked
 
 
 class Inboxes:
     def __init__(
         self,
-        deliver: Callable[[Batch], None],
+        deliver: Callable[[ArrivalBatch], None],
         clock: Clock,
         make: MakeInbox,
-        footing_of: FootingOf = lambda _: None,
+        mount_of: FootingOf = lambda _: None,
     ) -> None:
-        self._footing_of = footing_of
+        self._mount_of = mount_of
         self._deliver = deliver
         self._clock = clock
         self._make = make
@@ -106,7 +104,7 @@ class Inboxes:
         """Watch for these rules from now on. Inboxes that would do the same go on as they are."""
         before, self._watched = self._watched, {}
         wanted = {
-            spec.root: (_meaning(spec, active), spec) for spec in specs(active, self._footing_of)
+            spec.root: (_meaning(spec, active), spec) for spec in specs(active, self._mount_of)
         }
         let_go = []
         for root, (meaning, inbox) in before.items():

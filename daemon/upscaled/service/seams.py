@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from upscaled.clock import Clock
 from upscaled.service.inboxes import MakeInbox, real_inbox
-from upscaled.service.notify import Notifier
-from upscaled.service.seating import StartWorker
-from upscaled.service.worker_process import WorkerProcess
+from upscaled.service.status.systemd_notify import Notifier
+from upscaled.service.workers.pool import StartWorker
+from upscaled.service.workers.process import WorkerProcess
 
 
 @dataclass(frozen=True, slots=True)

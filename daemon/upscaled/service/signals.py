@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from upscaled.service.mailbox import Signalled
+from upscaled.service.events import Signalled
 
 _CAUGHT = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from upscaled.errors import UpscaledError
-from upscaled.service.mailbox import Fell
+from upscaled.service.events import ThreadCrashed
 
 _MENDED = ("inotify:", "sweep:")
 """Begin the names of threads that may die: an inbox starts its reader again, a sweep is begun again
@@ -13,7 +13,7 @@ by the next start."""
 
 
 @contextmanager
-def watched(deliver: Callable[[Fell], None]) -> Iterator[None]:
+def watched(deliver: Callable[[ThreadCrashed], None]) -> Iterator[None]:
     """While this lasts, each thread of this process that ends by an exception is told."""
     before = threading.excepthook
 
@@ -21,7 +21,7 @@ def watched(deliver: Callable[[Fell], None]) -> Iterator[None]:
         before(args)
         name = args.thread.name if args.thread is not None else "?"
         if not name.startswith(_MENDED):
-            deliver(Fell(name, f"{args.exc_type.__name__}: {args.exc_value}"))
+            deliver(ThreadCrashed(name, f"{args.exc_type.__name__}: {args.exc_value}"))
 
     threading.excepthook = hook
     try:
@@ -30,7 +30,7 @@ def watched(deliver: Callable[[Fell], None]) -> Iterator[None]:
         threading.excepthook = before
 
 
-def fallen(fell: Fell) -> UpscaledError:
+def fallen(fell: ThreadCrashed) -> UpscaledError:
     """The end of the daemon; systemd starts it again."""
     return UpscaledError(
         f"the thread {fell.thread} died: {fell.reason}",

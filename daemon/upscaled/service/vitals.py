@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from upscaled.clock import Clock
 from upscaled.errors import UpscaledError
-from upscaled.service.mailbox import Fell
+from upscaled.service.events import ThreadCrashed
 from upscaled.service.threads import fallen
 from upscaled.watch.spec import InboxView
 
@@ -43,7 +43,7 @@ class Vitals:
 def check(dead: Sequence[str], views: Sequence[InboxView]) -> None:
     """Raises UpscaledError, which ends the daemon, where a thread or an inbox is dead."""
     if dead:
-        raise fallen(Fell(dead[0], "it ended without an error"))
+        raise fallen(ThreadCrashed(dead[0], "it ended without an error"))
     for view in views:
         if not view.alive:
             raise UpscaledError(f"nobody watches {view.root} any more: {view.reason}")

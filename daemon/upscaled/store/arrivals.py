@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from upscaled import plain
+from upscaled import codec
 from upscaled.job import Arrival, Delivery, Fingerprint, Recipe
 from upscaled.store.columns import FINGERPRINT, fingerprint_columns
 from upscaled.store.database import Session
@@ -79,15 +79,15 @@ class Arrivals(Session):
                 identity = fingerprint_columns(arrival.fingerprint)
                 key = (rule, path, _relative(path, prefix), *identity, recipe_id)
                 known = (again, path, rule, *identity[1:])
-                if arrival.oddity is None:
+                if arrival.reject_reason is None:
                     admitted.append((*key, priority, now, *known))
                 else:
-                    refused.append((*key, plain.printable(arrival.oddity), now, now, *known))
+                    refused.append((*key, codec.printable(arrival.reject_reason), now, now, *known))
             conn.executemany(_REFUSE, refused)
             return conn.executemany(_ADMIT, admitted).rowcount if admitted else 0
 
     def _recipe_id(self, recipe: Recipe, delivery: Delivery) -> int:
-        texts = plain.dumps(recipe), plain.dumps(delivery)
+        texts = codec.dumps(recipe), codec.dumps(delivery)
         digest = hashlib.sha256("\n".join(texts).encode()).hexdigest()
         self._conn.execute(
             "INSERT INTO recipe (digest, pixels_digest, recipe, delivery) VALUES (?, ?, ?, ?) "

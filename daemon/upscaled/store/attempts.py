@@ -8,13 +8,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import assert_never
 
-from upscaled import plain
+from upscaled import codec
 from upscaled.errors import StoreError
 from upscaled.job import (
     Cancelled,
     Changed,
     Delivery,
     Done,
+    Duplicate,
     Failed,
     Interrupted,
     JobState,
@@ -24,7 +25,6 @@ from upscaled.job import (
     Result,
     Retry,
     Snoozed,
-    Twin,
     Vanished,
 )
 from upscaled.store import retry
@@ -103,7 +103,7 @@ class Ready:
 @lru_cache(maxsize=256)
 def _network(recipe: str) -> str:
     """Of a stored recipe; asked for many times a second, of few."""
-    found = plain.loads(recipe, Recipe)
+    found = codec.loads(recipe, Recipe)
     return f"{found.precision} {found.tile_px} {found.model}"
 
 
@@ -160,8 +160,8 @@ class Attempts(Session):
                 source=Path(os.fsdecode(row[1])),
                 relative=Path(os.fsdecode(row[2])),
                 fingerprint=fingerprint(row[7:]),
-                recipe=plain.loads(row[4], Recipe),
-                delivery=plain.loads(row[5], Delivery),
+                recipe=codec.loads(row[4], Recipe),
+                delivery=codec.loads(row[5], Delivery),
                 attempt=row[3],
             )
             conn.execute(
@@ -173,7 +173,7 @@ class Attempts(Session):
             self._note(order.job_id, now, "claimed", f"attempt {order.attempt}")
         return order
 
-    def identify(self, job_id: int, content_sha256: str) -> Twin | None:
+    def identify(self, job_id: int, content_sha256: str) -> Duplicate | None:
         """Keep what the source's bytes are; an earlier result of the same, if there is one."""
         with self._write() as conn:
             conn.execute(
@@ -181,7 +181,7 @@ class Attempts(Session):
                 (content_sha256, job_id),
             )
             row = self._row(_TWIN, (job_id, content_sha256))
-        return None if row is None else Twin(row[0], result(row[1:]))
+        return None if row is None else Duplicate(row[0], result(row[1:]))
 
     def made_by(self, rule: str, content_sha256: str) -> int | None:
         """The job of `rule` whose result these bytes are, or were made from by other rules.
@@ -280,9 +280,9 @@ class Attempts(Session):
                 now,
                 done.content_sha256,
                 done.duplicate_of,
-                plain.dumps([plain.printable(note) for note in done.notes]),
-                plain.dumps(timings),
-                plain.dumps(done.figures),
+                codec.dumps([codec.printable(note) for note in done.notes]),
+                codec.dumps(timings),
+                codec.dumps(done.figures),
                 job_id,
             ),
         )
@@ -298,7 +298,7 @@ class Attempts(Session):
         self._conn.execute(
             "UPDATE job SET state = ?, owner = NULL, suspect = 0, finished_at = ?, reason = ?, "
             "hint = ?, output = NULL, output_sha256 = NULL WHERE id = ?",
-            (state, now, plain.printable(reason), hint and plain.printable(hint), job_id),
+            (state, now, codec.printable(reason), hint and codec.printable(hint), job_id),
         )
         self._note(job_id, now, state, reason)
 
@@ -314,7 +314,7 @@ class Attempts(Session):
         self._conn.execute(
             "UPDATE job SET state = 'waiting', owner = NULL, not_before = ?, reason = ?, "
             "attempts = max(attempts - ?, 0), output = NULL, output_sha256 = NULL WHERE id = ?",
-            (not_before, reason and plain.printable(reason), int(give_back), job_id),
+            (not_before, reason and codec.printable(reason), int(give_back), job_id),
         )
         if reason is not None:
             self._note(job_id, now, "waiting", reason)
@@ -337,7 +337,7 @@ class Attempts(Session):
             "VALUES (?, 'environment', ?, ?, ?, 1) ON CONFLICT (rule) DO UPDATE "
             "SET reason = excluded.reason, until = excluded.until, tries = tries + 1 "
             "WHERE cause = 'environment'",
-            (rule, plain.printable(reason), now, until),
+            (rule, codec.printable(reason), now, until),
         )
         return until
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from upscaled import plain
+from upscaled import codec
 from upscaled.errors import StoreError, StoreTooNew, StoreUnavailable
 from upscaled.store.schema import SCHEMA_VERSION, Database, migrations
 
@@ -66,7 +66,7 @@ class Session:
     def _note(self, job_id: int, at: float, event: str, detail: str | None = None) -> None:
         self._conn.execute(
             "INSERT INTO history (job_id, at, event, detail) VALUES (?, ?, ?, ?)",
-            (job_id, at, event, detail and plain.printable(detail)),
+            (job_id, at, event, detail and codec.printable(detail)),
         )
 
 

@@ -4,16 +4,16 @@ import random
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from upscaled import plain
+from upscaled import codec
 from upscaled.job import NO_RULE
 from upscaled.store.arrivals import Arrivals
 from upscaled.store.attempts import Ready
 from upscaled.store.database import connect, explained
 from upscaled.store.pruning import Pruning
-from upscaled.store.recovery import Disposal, Orphan, Recovery
+from upscaled.store.recovery import Orphan, Recovery, SourceCleanup
 from upscaled.store.schema import Database
 
-__all__ = ["Disposal", "Orphan", "Ready", "Store"]
+__all__ = ["Orphan", "Ready", "SourceCleanup", "Store"]
 
 
 _UNFINISHED = "SELECT count(*), max(reason) FROM job WHERE state = 'waiting' AND rule = ?"
@@ -67,7 +67,7 @@ class Store(Arrivals, Recovery, Pruning):
                 "INSERT INTO pause (rule, cause, reason, since) VALUES (?, 'user', ?, ?) "
                 "ON CONFLICT (rule) DO UPDATE SET cause = 'user', reason = excluded.reason, "
                 "until = NULL",
-                (rule, plain.printable(reason), now),
+                (rule, codec.printable(reason), now),
             )
 
     def resume(self, rule: str) -> bool:

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from upscaled import plain
+from upscaled import codec
 from upscaled.job import Delivery, Done, Fingerprint, JobState, Result
 from upscaled.store import retry
 from upscaled.store.attempts import Attempts
@@ -23,7 +23,7 @@ class Orphan:
 
 
 @dataclass(frozen=True, slots=True)
-class Disposal:
+class SourceCleanup:
     """A finished job whose source still has to be kept, moved or deleted by its rule."""
 
     job_id: int
@@ -83,7 +83,7 @@ class Recovery(Attempts):
             conn.execute("UPDATE job SET suspect = 1 WHERE id = ?", (orphan.job_id,))
             return JobState.WAITING
 
-    def disposals(self, after: int = 0, *, most: int = 1000) -> tuple[Disposal, ...]:
+    def disposals(self, after: int = 0, *, most: int = 1000) -> tuple[SourceCleanup, ...]:
         """The first `most` whose ids are greater than `after`, by id.
 
         Sources are touched only after the result is durable and committed.
@@ -95,7 +95,7 @@ class Recovery(Attempts):
         )
         return tuple(map(_disposal, rows))
 
-    def disposals_after(self, job_id: int) -> tuple[Disposal, ...]:
+    def disposals_after(self, job_id: int) -> tuple[SourceCleanup, ...]:
         """What the end of this job lets happen: its own, and those of rules that waited for it."""
         rows = self._rows(
             f"{_DISPOSAL} WHERE j.path = (SELECT path FROM job WHERE id = ?) "
@@ -113,14 +113,14 @@ class Recovery(Attempts):
                 self._note(job_id, now, "source", note)
 
 
-def _disposal(row: Row) -> Disposal:
-    return Disposal(
+def _disposal(row: Row) -> SourceCleanup:
+    return SourceCleanup(
         row[0],
         JobState(row[1]),
         Path(os.fsdecode(row[2])),
         Path(os.fsdecode(row[3])),
         fingerprint(row[6:]),
-        _with_review(plain.loads(row[4], Delivery), row[5]),
+        _with_review(codec.loads(row[4], Delivery), row[5]),
     )
 
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from upscaled.clock import Clock
+from upscaled.filesystem.open_writers import is_open_for_writing
 from upscaled.job import Arrival, Fingerprint
-from upscaled.watch import ignore, scan
+from upscaled.watch import ignore, listing
 from upscaled.watch.seen import Seen, join, split
 from upscaled.watch.settle import Hint, Look, Settled, Settling
 from upscaled.watch.spec import InboxSpec
-from upscaled.writers import is_written_to
 
 Known = Callable[[Path, Fingerprint], bool]
 
@@ -35,7 +35,7 @@ class Candidates:
 
     def look(self, path: bytes, status: os.stat_result) -> Look:
         """What stands at `path`, whose `lstat` result is at hand."""
-        return scan.look_with(join(self._root, path), status)
+        return listing.look_with(join(self._root, path), status)
 
     def consider(self, path: bytes, look: Look, hint: Hint) -> None:
         """Let it settle, unless it was delivered as it is."""
@@ -78,10 +78,10 @@ class Candidates:
 
     def arrival(self, settled: Settled) -> Arrival:
         look = settled.look
-        oddity = look.oddity
-        if oddity is None and look.fingerprint.size_bytes == 0:
-            oddity = "is empty (0 bytes)"
-        return Arrival(self._full(settled.path), look.fingerprint, oddity)
+        reject_reason = look.reject_reason
+        if reject_reason is None and look.fingerprint.size_bytes == 0:
+            reject_reason = "is empty (0 bytes)"
+        return Arrival(self._full(settled.path), look.fingerprint, reject_reason)
 
     def delivered(self, settled: Settled) -> None:
         self.seen.put(*split(settled.path), settled.look.digest)
@@ -102,12 +102,12 @@ class Candidates:
         except OSError:
             return None  # what is still there is found by the next scan
         look = self.look(path, status)
-        readable_folder = stat.S_ISDIR(status.st_mode) and look.oddity == scan.FOLDER
+        readable_folder = stat.S_ISDIR(status.st_mode) and look.reject_reason == listing.FOLDER
         return None if readable_folder and not ignore.is_image_like(path) else look
 
     def _is_reserved(self, settled: Settled) -> bool:
         """Whether an empty file holds the name for bytes that arrive under another."""
-        if settled.look.oddity is not None or settled.look.fingerprint.size_bytes > 0:
+        if settled.look.reject_reason is not None or settled.look.fingerprint.size_bytes > 0:
             return False
         full = join(self._root, settled.path)
         return any(os.path.lexists(name) for name in ignore.unfinished_names(full))
@@ -116,9 +116,11 @@ class Candidates:
         """Whether its writer only pauses. Its end is heard of; until then it is looked at."""
         folder = self.seen.folder(split(settled.path)[0])
         # On another machine's disk the answer means nothing, and each question is a round trip.
-        if settled.look.oddity is not None or (folder is not None and folder.blind is not None):
+        if settled.look.reject_reason is not None or (
+            folder is not None and folder.blind is not None
+        ):
             return False
-        return is_written_to(join(self._root, settled.path)) is True
+        return is_open_for_writing(join(self._root, settled.path)) is True
 
     def _full(self, path: bytes) -> Path:
         return Path(os.fsdecode(join(self._root, path)))

@@ -10,19 +10,19 @@ from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 from upscaled.clock import Clock
-from upscaled.hangs import is_held
+from upscaled.filesystem.unresponsive import is_uninterruptible
 from upscaled.job import Fingerprint
 from upscaled.watch.candidates import Candidates
+from upscaled.watch.delivery import Handover
 from upscaled.watch.fs import Watches
-from upscaled.watch.handover import Handover
-from upscaled.watch.hints import Hints
+from upscaled.watch.hint_queue import Hints
 from upscaled.watch.root import RootState, check_root, suspended_s
 from upscaled.watch.schedule import Schedule
 from upscaled.watch.seen import Seen, join
-from upscaled.watch.spec import Batch, InboxSpec, InboxView, shown
+from upscaled.watch.spec import ArrivalBatch, InboxSpec, InboxView, shown
 from upscaled.watch.survey import Survey
 
-__all__ = ["Batch", "Inbox", "InboxSpec", "InboxView"]
+__all__ = ["ArrivalBatch", "Inbox", "InboxSpec", "InboxView"]
 
 log = logging.getLogger(__name__)
 
@@ -54,13 +54,13 @@ class Inbox:
 
     `deliver` and `known` are called from the inbox's own thread. A batch that `deliver` raises on
     is delivered again later. `known` says that a file needs no delivery (it was queued in an
-    earlier run). Twin in memory: `tests/fakes_watch.py`.
+    earlier run). Twin in memory: `tests/support/fake_inboxes.py`.
     """
 
     def __init__(
         self,
         spec: InboxSpec,
-        deliver: Callable[[Batch], None],
+        deliver: Callable[[ArrivalBatch], None],
         clock: Clock,
         known: Callable[[Path, Fingerprint], bool] | None = None,
     ) -> None:
@@ -79,7 +79,7 @@ class Inbox:
         self._thread = threading.Thread(target=self._run, name=f"inbox:{spec.root}", daemon=True)
         self._beat = clock.monotonic()
         self._root = RootState(None, "not looked at yet")
-        self._footing = spec.footing
+        self._mount_identity = spec.mount_identity
         self._memories: dict[tuple[int, int], Seen] = {}
         self._suspended_s = suspended_s()
         self._hints = Hints()
@@ -118,7 +118,7 @@ class Inbox:
         survey = self._survey
         present = self._root.identity is not None
         silent_s = self._clock.monotonic() - self._beat
-        held = silent_s > _SILENT_S and is_held(self._thread)
+        held = silent_s > _SILENT_S and is_uninterruptible(self._thread)
         dead = f"its disk has not answered for {silent_s:.0f} s" if held else None
         trouble = self._end or dead or self._root.reason or self._handover.trouble
         return InboxView(
@@ -131,7 +131,7 @@ class Inbox:
             alive=self._thread.is_alive(),
             beat_monotonic=self._beat,
             first_scan_done=self._schedule.last_scan_s is not None,
-            footing=self._footing,
+            mount_identity=self._mount_identity,
             is_held=held,
             is_well=trouble is None and survey.is_as_designed,
         )
@@ -191,8 +191,8 @@ class Inbox:
             self._rescan_wanted = True
 
     def _check_root(self, now: float) -> None:
-        root = check_root(self._path, self._footing, required=self.spec.require_mount)
-        self._footing = root.footing or self._footing
+        root = check_root(self._path, self._mount_identity, required=self.spec.require_mount)
+        self._mount_identity = root.mount_identity or self._mount_identity
         if root.identity is None:
             self._lose_root(root)
             return

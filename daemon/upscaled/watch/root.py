@@ -7,9 +7,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from upscaled import footing
 from upscaled.errors import DiskMissing
-from upscaled.job import Footing
+from upscaled.filesystem import mount_guard
+from upscaled.job import MountIdentity
 
 _NO_FILES = frozenset((errno.EMFILE, errno.ENFILE))
 
@@ -19,12 +19,12 @@ class RootState:
     identity: tuple[int, int] | None
     """(device, inode) of the directory; None where there is none to be read."""
     reason: str | None = None
-    footing: Footing | None = None
+    mount_identity: MountIdentity | None = None
     """What it lies on; None where that could not be found out."""
 
 
 def check_root(
-    path: bytes, before: Footing | None = None, *, required: bool | None = None
+    path: bytes, before: MountIdentity | None = None, *, required: bool | None = None
 ) -> RootState:
     """Never raises, and does without a file descriptor where there is none.
 
@@ -34,7 +34,7 @@ def check_root(
     """
     lies_on = None
     try:
-        lies_on = footing.look(Path(os.fsdecode(path)), before, required=required)
+        lies_on = mount_guard.check_mount(Path(os.fsdecode(path)), before, required=required)
     except DiskMissing as error:
         return RootState(None, f"{error.message} ({error.hint})")
     except OSError as error:

@@ -36,14 +36,14 @@ class Look:
 
     fingerprint: Fingerprint
     links: int = 1
-    oddity: str | None = None
+    reject_reason: str | None = None
 
     @property
     def digest(self) -> int:
         """64 bits that stand for the fingerprint: 100,000 of them must fit in few MB."""
         mark = self.fingerprint
         key = (mark.device, mark.inode, mark.size_bytes, mark.mtime_ns)
-        return hash(key) if self.oddity is None else hash((key, self.oddity))
+        return hash(key) if self.reject_reason is None else hash((key, self.reject_reason))
 
 
 class _Candidate:
@@ -92,7 +92,9 @@ class Settling:
             return
         if hint is not Hint.FOUND:
             # A second link to a file that is complete elsewhere is born without a writer.
-            candidate.writing = hint is Hint.CREATED and look.links == 1 and look.oddity is None
+            candidate.writing = (
+                hint is Hint.CREATED and look.links == 1 and look.reject_reason is None
+            )
         candidate.digest = look.digest
         candidate.slow_s = max(slow_s, candidate.slow_s)
         candidate.due = now + max(candidate.slow_s, self._window_s(look, writing=candidate.writing))
@@ -146,7 +148,7 @@ class Settling:
         heapq.heappush(self._heap, (candidate.due, path))
 
     def _window_s(self, look: Look, *, writing: bool) -> float:
-        if look.oddity is not None:
+        if look.reject_reason is not None:
             return self._settle_s
         if look.fingerprint.size_bytes == 0:
             return self._settle_s * EMPTY_FACTOR

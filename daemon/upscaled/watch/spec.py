@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from upscaled.job import Arrival, Footing
+from upscaled.job import Arrival, MountIdentity
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,14 @@ class InboxSpec:
     """Between two looks at folders where inotify sees nothing; their files settle as long."""
     wants: Callable[[Path], bool] | None = None
     """Asked once for each name, with the path below the root. None: every file is wanted."""
-    footing: Footing | None = None
+    mount_identity: MountIdentity | None = None
     """What the root lay on when it was last seen."""
     require_mount: bool | None = None
     """Whether it has to lie on a disk of its own; None: on the one that it was seen on."""
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class ArrivalBatch:
     """Files that settled. Each is delivered once for each (path, fingerprint)."""
 
     root: Path
@@ -61,7 +61,7 @@ class InboxView:
     beat_monotonic: float
     """The clock's reading when its thread last showed itself."""
     first_scan_done: bool
-    footing: Footing | None = None
+    mount_identity: MountIdentity | None = None
     """What the root lies on, once that was seen."""
     is_held: bool = False
     """The disk does not answer: the thread waits for it in the kernel, which no restart mends."""

@@ -4,8 +4,8 @@ import os
 import stat
 from collections.abc import Callable
 
-from upscaled.mounts import Mount, mount_of, read_mounts
-from upscaled.watch import ignore, scan
+from upscaled.filesystem.mounts import Mount, mount_of, read_mounts
+from upscaled.watch import ignore, listing
 from upscaled.watch.candidates import Candidates
 from upscaled.watch.fs import Watches
 from upscaled.watch.limits import explain_refusal, explain_unreadable, explain_unwatched
@@ -88,7 +88,7 @@ class Survey:
         try:
             status = os.lstat(self._path(join(folder, name)))
         except OSError as error:
-            if error.errno in scan.GONE:
+            if error.errno in listing.GONE:
                 self.gone(folder, name)
             return False
         return self._entry(parent, folder, name, status, hint)
@@ -133,7 +133,7 @@ class Survey:
         try:
             status = os.stat(full, follow_symlinks=self._follows(path))  # noqa: PTH116 - bytes, as above
         except OSError as error:
-            if error.errno in scan.GONE:
+            if error.errno in listing.GONE:
                 self._vanished(path)
             else:
                 self._unreadable(path, error)
@@ -144,16 +144,16 @@ class Survey:
         folder = self._open(path, full, status)
         present: set[bytes] = set()
         below = []
-        listing = scan.Listing(full, folder.names, UNWANTED)
-        for name, entry in listing:
+        entries = listing.Listing(full, folder.names, UNWANTED)
+        for name, entry in entries:
             present.add(name)
             # The common case, 100,000 times: a regular file that did not change.
-            differs = entry is not None and folder.names.get(name) != scan.digest_of(entry)
+            differs = entry is not None and folder.names.get(name) != listing.digest_of(entry)
             if entry and differs and self._entry(folder, path, name, entry, Hint.FOUND):
                 below.append(join(path, name))
             if not len(present) % _PULSE_FILES and not self._pulse():
                 return []
-        self._listed(folder, path, status, present, listing.error)
+        self._listed(folder, path, status, present, entries.error)
         return below
 
     def _listed(
@@ -172,10 +172,10 @@ class Survey:
                 self.gone(path, name)
             if path and not ignore.is_image_like(path):
                 self.seen.drop(*split(path))  # it may have been noted as shut
-        elif error.errno in scan.SHUT:
+        elif error.errno in listing.SHUT:
             self.unwatched.pop(path, None)
             if path:
-                self._candidates.consider(path, scan.shut_folder(status, error), Hint.FOUND)
+                self._candidates.consider(path, listing.shut_folder(status, error), Hint.FOUND)
         else:
             self._unreadable(path, error)
 
@@ -187,7 +187,7 @@ class Survey:
 
     def _unreadable(self, path: bytes, error: OSError) -> None:
         """For now: nothing in it is taken to be gone, and the next poll tries again."""
-        if error.errno not in scan.GONE | scan.SHUT:
+        if error.errno not in listing.GONE | listing.SHUT:
             self.unwatched[path] = explain_unreadable(error)
 
     def _open(self, path: bytes, full: bytes, status: os.stat_result) -> Folder:
@@ -241,7 +241,7 @@ class Survey:
                 self.seen.put(path, name, UNWANTED)
             return enters
         look = self._candidates.look(full, status)
-        if look.oddity is None or ignore.is_image_like(name):
+        if look.reject_reason is None or ignore.is_image_like(name):
             self._candidates.consider(full, look, hint)
         return enters
 

@@ -12,26 +12,36 @@ from pathlib import Path
 from queue import Queue, SimpleQueue
 from typing import TYPE_CHECKING
 
+from upscaled.codec import printable
 from upscaled.errors import DeviceLost, ExitCode, UnsupportedImage, UpscaledError
-from upscaled.job import Done, Footing, Interrupted, Order, Outcome, Recipe, Result, Traits, Twin
+from upscaled.job import (
+    Done,
+    Duplicate,
+    ImageInfo,
+    Interrupted,
+    MountIdentity,
+    Order,
+    Outcome,
+    Recipe,
+    Result,
+)
 from upscaled.pipeline import run
 from upscaled.pipeline.outcome import is_foreseen, outcome_of, with_hint
-from upscaled.pipeline.stage import Upscaler
-from upscaled.plain import printable
-from upscaled.worker.guard import DecodeGuard
+from upscaled.pipeline.protocols import Upscaler
+from upscaled.worker.decode_guard import DecodeGuard
 from upscaled.worker.messages import (
     Announced,
     Committed,
     Described,
+    DuplicateVerdict,
     Finished,
-    Found,
     FromWorker,
     GaveUp,
     Identified,
+    MountFound,
     Progressed,
     Ruling,
     Unusable,
-    Verdict,
     Warm,
 )
 from upscaled.worker.residents import Residents
@@ -48,7 +58,7 @@ class ChannelLedger:
 
     def __init__(self, send: Callable[[FromWorker], None]) -> None:
         self._send = send
-        self._answers: dict[int, SimpleQueue[Ruling | Verdict | Committed]] = {}
+        self._answers: dict[int, SimpleQueue[Ruling | DuplicateVerdict | Committed]] = {}
 
     def open(self, job_id: int) -> None:
         self._answers[job_id] = SimpleQueue()
@@ -56,19 +66,19 @@ class ChannelLedger:
     def close(self, job_id: int) -> None:
         self._answers.pop(job_id, None)
 
-    def answer(self, message: Ruling | Verdict | Committed) -> None:
+    def answer(self, message: Ruling | DuplicateVerdict | Committed) -> None:
         if (waiting := self._answers.get(message.job_id)) is not None:
             waiting.put(message)
 
-    def describe(self, job_id: int, traits: Traits) -> str | None:
-        self._send(Described(job_id, traits))
+    def describe(self, job_id: int, image_info: ImageInfo) -> str | None:
+        self._send(Described(job_id, image_info))
         answer = self._answers[job_id].get()
         return answer.refusal if isinstance(answer, Ruling) else None
 
-    def identify(self, job_id: int, content_sha256: str) -> Twin | None:
+    def identify(self, job_id: int, content_sha256: str) -> Duplicate | None:
         self._send(Identified(job_id, content_sha256))
         answer = self._answers[job_id].get()
-        if not isinstance(answer, Verdict):
+        if not isinstance(answer, DuplicateVerdict):
             return None
         if answer.own_result_of is not None:
             raise UnsupportedImage(
@@ -82,8 +92,8 @@ class ChannelLedger:
         self._send(Announced(job_id, result))
         self._answers[job_id].get()
 
-    def found(self, folder: Path, footing: Footing) -> None:
-        self._send(Found(folder, footing))
+    def found(self, folder: Path, mount_identity: MountIdentity) -> None:
+        self._send(MountFound(folder, mount_identity))
 
 
 class Lanes:

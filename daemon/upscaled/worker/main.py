@@ -13,20 +13,20 @@ import psutil
 from upscaled import log
 from upscaled.errors import ExitCode
 from upscaled.worker import kernel
-from upscaled.worker.guard import DecodeGuard
+from upscaled.worker.decode_guard import DecodeGuard
 from upscaled.worker.lanes import Lanes
 from upscaled.worker.messages import (
     Beat,
     Begin,
     Channel,
     Committed,
+    DuplicateVerdict,
     FromWorker,
     GaveUp,
     Ruling,
     Run,
     Stop,
     ToWorker,
-    Verdict,
     Warm,
 )
 from upscaled.worker.residents import Residents
@@ -91,7 +91,7 @@ def _serve(channel: Channel, begin: Begin, messages: Iterator[ToWorker]) -> None
                 lanes.submit(order)
             case Warm():
                 lanes.submit(message)
-            case Ruling() | Verdict() | Committed():
+            case Ruling() | DuplicateVerdict() | Committed():
                 lanes.ledger.answer(message)
             case Stop():
                 stopping.set()

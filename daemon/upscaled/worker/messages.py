@@ -14,8 +14,8 @@ from typing import Any
 import cattrs
 from cattrs.strategies import configure_tagged_union
 
-from upscaled.job import Footing, Order, Outcome, Result, Traits, Twin
-from upscaled.plain import MALFORMED, make_converter
+from upscaled.codec import MALFORMED, make_converter
+from upscaled.job import Duplicate, ImageInfo, MountIdentity, Order, Outcome, Result
 
 MAX_LINE_BYTES = 1 << 20
 
@@ -73,11 +73,11 @@ class Ruling:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class DuplicateVerdict:
     """The answer to `Identified`."""
 
     job_id: int
-    twin: Twin | None
+    twin: Duplicate | None
     own_result_of: int | None = None
     """The job of the very same rule that made these bytes, or what they were made from."""
 
@@ -134,7 +134,7 @@ class Described:
     """What the header says, where `Order.probe` asks for it."""
 
     job_id: int
-    traits: Traits
+    image_info: ImageInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,18 +166,18 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
+class TilesLearned:
     """Figures measured on this device, to be kept by the supervisor."""
 
     values: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class MountFound:
     """What an output folder lies on, to be kept by the supervisor."""
 
     folder: Path
-    footing: Footing
+    mount_identity: MountIdentity
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +200,7 @@ class Beat:
     """What became of `Begin.compile_networks`; None: it was not asked for."""
 
 
-ToWorker = Begin | Warm | Run | Ruling | Verdict | Committed | Stop
+ToWorker = Begin | Warm | Run | Ruling | DuplicateVerdict | Committed | Stop
 FromWorker = (
     Described
     | Fetching
@@ -210,8 +210,8 @@ FromWorker = (
     | Announced
     | Progressed
     | Finished
-    | Learned
-    | Found
+    | TilesLearned
+    | MountFound
     | GaveUp
     | Beat
 )

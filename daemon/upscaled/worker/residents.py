@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from upscaled.engine.tuning import Lessons
+from upscaled.engine.tiling.tuning import Lessons
 from upscaled.errors import DeviceError
 from upscaled.job import Recipe
-from upscaled.models.hub import HubAccess
+from upscaled.models.download.hub import HubAccess
 from upscaled.models.library import Library
-from upscaled.worker.messages import Access, Begin, Fetching, FromWorker, Learned, Resident
+from upscaled.worker.messages import Access, Begin, Fetching, FromWorker, Resident, TilesLearned
 
 if TYPE_CHECKING:
     from upscaled.engine.upscaler import TorchUpscaler
@@ -83,7 +83,7 @@ class Residents:
         news = {key: value for key, value in found.items() if self._learned.get(key) != value}
         if news:
             self._learned |= copy.deepcopy(news)
-            self._report(Learned({key: json.dumps(value) for key, value in news.items()}))
+            self._report(TilesLearned({key: json.dumps(value) for key, value in news.items()}))
 
     def _load(self, recipe: Recipe) -> "TorchUpscaler":
         # Torch takes seconds to import: the decoder starts meanwhile.

@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 
 from upscaled.errors import NotTaken, StoreError
-from upscaled.job import Order, Result, Traits, Twin
+from upscaled.job import Duplicate, ImageInfo, Order, Result
 from upscaled.output.publish import sha256_of
-from upscaled.store.results import Results
+from upscaled.store.run_results import Results
 from upscaled.worker.lanes import ChannelLedger
 
 _log = logging.getLogger(__name__)
@@ -28,10 +28,10 @@ class ResumeLedger(ChannelLedger):
         self.standing: dict[int, Path] = {}
         """Jobs that there was nothing to do for, and their results."""
 
-    def describe(self, job_id: int, traits: Traits) -> str | None:  # noqa: ARG002 (the seam)
+    def describe(self, job_id: int, image_info: ImageInfo) -> str | None:  # noqa: ARG002 (the seam)
         return None
 
-    def identify(self, job_id: int, content_sha256: str) -> Twin | None:
+    def identify(self, job_id: int, content_sha256: str) -> Duplicate | None:
         """Raises: NotTaken: the result stands already."""
         key = self._keys[job_id] = key_of(self._orders[job_id], content_sha256)
         path = None if self._force else self._standing(key)

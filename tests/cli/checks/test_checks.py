@@ -11,7 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from upscaled.cli.checks import engine, finding, folders, inotify, model, program, service
+from upscaled.cli.checks import (
+    engine,
+    finding,
+    folders,
+    inotify,
+    program,
+    rule_models,
+    service,
+)
 from upscaled.cli.checks.finding import Finding, Level
 from upscaled.cli.unit import unit_path, unit_text
 from upscaled.config.load import default_settings
@@ -202,22 +210,22 @@ def of_the_hub(settings: Settings) -> Settings:
 
 
 def test_a_model_that_is_not_here_and_one_that_does_not_exist(settings: Settings) -> None:
-    (missing,) = model.check_models(settings, find_dirs())
+    (missing,) = rule_models.check_models(settings, find_dirs())
     assert (missing.level, missing.remedy) == (
         Level.WARN,
         "upscaled models pull 'realesrgan-x4plus'",
     )
     rule = settings.rules[0]
     odd = replace(rule, recipe=replace(rule.recipe, model="realesrgan-x5plus"))
-    (unknown,) = model.check_models(replace(settings, rules=(odd,)), find_dirs())
+    (unknown,) = rule_models.check_models(replace(settings, rules=(odd,)), find_dirs())
     assert unknown.level is Level.FAIL
 
 
 def test_offline_mode_is_respected(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
-    (unneeded,) = model.check_hub(settings, find_dirs())
-    (needed,) = model.check_hub(of_the_hub(settings), find_dirs())
+    (unneeded,) = rule_models.check_hub(settings, find_dirs())
+    (needed,) = rule_models.check_hub(of_the_hub(settings), find_dirs())
     assert (unneeded.level, needed.level) == (Level.OK, Level.FAIL)
     assert "not asked" in unneeded.what
     assert needed.remedy == "unset HF_HUB_OFFLINE"
@@ -230,8 +238,8 @@ def test_a_hub_that_is_not_reached_matters_where_it_is_needed(
         monkeypatch.delenv(name, raising=False)
     for endpoint in ("http://127.0.0.1:1", "file:///etc/passwd", "nonsense", "http://[", ""):
         monkeypatch.setenv("HF_ENDPOINT", endpoint)
-        (unneeded,) = model.check_hub(settings, find_dirs())
-        (needed,) = model.check_hub(of_the_hub(settings), find_dirs())
+        (unneeded,) = rule_models.check_hub(settings, find_dirs())
+        (needed,) = rule_models.check_hub(of_the_hub(settings), find_dirs())
         assert (unneeded.level, needed.level) == (Level.OK, Level.FAIL), endpoint
 
 
@@ -251,7 +259,7 @@ def test_a_hub_that_answers_is_reached(settings: Settings, monkeypatch: pytest.M
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}/")
-        (found,) = model.check_hub(of_the_hub(settings), find_dirs())
+        (found,) = rule_models.check_hub(of_the_hub(settings), find_dirs())
         server.shutdown()
         thread.join()
     assert (found.level, "answers" in found.what) == (Level.OK, True)

@@ -24,9 +24,9 @@ def _hold(point: str) -> None:
 
 def _put_in() -> None:
     from upscaled.output import durable  # noqa: PLC0415 (numpy: not for the supervisor)
-    from upscaled.pipeline import flow  # noqa: PLC0415
+    from upscaled.pipeline.stages import workflow  # noqa: PLC0415
 
-    worked, placed = flow._named, durable.place
+    worked, placed = workflow._named, durable.place
 
     def named(stage: Any, *rest: Any) -> Any:
         given = worked(stage, *rest)
@@ -39,7 +39,7 @@ def _put_in() -> None:
         placed(temporary, target, replace=replace)
         _hold(f"after {where}")
 
-    flow._named, durable.place = named, place
+    workflow._named, durable.place = named, place
 
 
 if "upscaled.worker" in sys.orig_argv:

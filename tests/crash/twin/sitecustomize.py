@@ -8,7 +8,7 @@ from types import ModuleType
 
 
 def _open_upscaler(*_: object, **__: object) -> object:
-    from fakes import NearestUpscaler  # noqa: PLC0415 (numpy: not for the supervisor)
+    from support.fakes import NearestUpscaler  # noqa: PLC0415 (numpy: not for the supervisor)
 
     class Twin(NearestUpscaler):
         architecture, device, precision, exactness = "nearest", "cpu", "fp32", "exact"

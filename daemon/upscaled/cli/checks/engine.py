@@ -19,7 +19,7 @@ class Probe:
     """A child that was started already, while the quick checks are made."""
 
     def __init__(self, device: str, precision: str, model: Path | None) -> None:
-        command = [sys.executable, "-P", "-m", "upscaled.engine.probe", device, precision]
+        command = [sys.executable, "-P", "-m", "upscaled.engine.device_probe", device, precision]
         self._child = subprocess.Popen(  # noqa: S603 (our own program)
             [*command, *([str(model)] if model else [])],
             stdin=subprocess.DEVNULL,

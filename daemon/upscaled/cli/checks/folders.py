@@ -7,7 +7,7 @@ from pathlib import Path
 from upscaled.cli.checks.finding import Finding, fail, ok, warn
 from upscaled.config.settings import RuleSettings, Settings
 from upscaled.dirs import Dirs
-from upscaled.mounts import Mount, mount_of, read_mounts
+from upscaled.filesystem.mounts import Mount, mount_of, read_mounts
 from upscaled.watch.root import check_root
 
 _LITTLE_BYTES = 2_000_000_000

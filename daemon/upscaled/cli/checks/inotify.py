@@ -7,7 +7,7 @@ from pathlib import Path
 
 from upscaled.cli.checks.finding import Finding, fail, ok, warn
 from upscaled.config.settings import Settings
-from upscaled.mounts import mount_of, read_mounts
+from upscaled.filesystem.mounts import mount_of, read_mounts
 from upscaled.watch.limits import instance_limit, raise_limit, watch_limit
 
 _LOOK_S = 3.0

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from upscaled.cli.completers import complete_rules
+from upscaled.cli.input_files import expand
 from upscaled.cli.options import config_option
-from upscaled.cli.sources import expand
 from upscaled.control.client import ask
 from upscaled.control.protocol import MAX_REQUEST_BYTES, Request
 from upscaled.dirs import find_dirs

@@ -119,14 +119,14 @@ def bench_command(
     Example:
       upscaled bench --against openvino-bf16
     """
-    from upscaled.engine import bench  # noqa: PLC0415 (torch takes seconds to load)
+    from upscaled.engine.bench import measurement  # noqa: PLC0415 (torch takes seconds to load)
     from upscaled.engine.upscaler import open_upscaler  # noqa: PLC0415
 
     file = Library(find_dirs().models).fetch(model)
     upscaler = open_upscaler(file, device=device, precision=precision)
     pairs = _pairs(against, peer_sizes)
     try:
-        matmul, measured = bench.measure(
+        matmul, measured = measurement.measure(
             file,
             sizes_px=sizes,
             against=pairs,
@@ -144,13 +144,13 @@ def bench_command(
     rows = [found.plain() for found in measured]
     report = {
         "schema_version": SCHEMA_VERSION,
-        "machine": bench.machine(),
+        "machine": measurement.machine(),
         "model": model,
         "device": upscaler.device,
         "precision": upscaler.precision,
         "tiling": str(upscaler.exactness),
         "matmul_gflops": round(matmul, 1),
-        "decibel_against_fp32": bench.decibel_against_fp32(file, device, precision),
+        "decibel_against_fp32": measurement.decibel_against_fp32(file, device, precision),
         "rows": rows,
     }
     if as_json:

@@ -19,9 +19,9 @@ from upscaled.cli.options import (
 from upscaled.config.find import config_files
 from upscaled.config.load import default_settings, load_config
 from upscaled.config.problems import ConfigProblems, Problem, github_annotation
+from upscaled.config.read.gather import gather
 from upscaled.config.settings import Settings
-from upscaled.config.show import origin_lines, settings_tree, tree_text
-from upscaled.config.sources import gather
+from upscaled.config.show.settings_text import origin_lines, settings_tree, tree_text
 from upscaled.config.starter import starter_text
 from upscaled.dirs import find_dirs
 from upscaled.errors import ExitCode, UpscaledError, UsageError
@@ -192,7 +192,7 @@ def path(config: tuple[Path, ...]) -> None:
 
 
 def _schema_text() -> str:
-    from upscaled.config.schema import schema_text  # noqa: PLC0415  two commands need it
+    from upscaled.config.json_schema import schema_text  # noqa: PLC0415  two commands need it
 
     return schema_text()
 
@@ -309,6 +309,6 @@ def _show_written(
 
 
 def _notice(model: str) -> str | None:
-    from upscaled.models.reference import resolve  # noqa: PLC0415  as in options.py
+    from upscaled.models.model_reference import resolve  # noqa: PLC0415  as in options.py
 
     return resolve(model).notice

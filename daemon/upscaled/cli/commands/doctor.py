@@ -14,7 +14,7 @@ import click
 import upscaled
 from upscaled.cli.checks import program
 from upscaled.cli.checks.finding import Finding, Level, exit_code, fail, ok
-from upscaled.cli.hints import naming
+from upscaled.cli.hint_text import naming
 from upscaled.cli.options import config_option, json_option, load_settings
 from upscaled.config.settings import DEFAULT_MODEL, Settings
 from upscaled.dirs import Dirs, find_dirs
@@ -58,11 +58,11 @@ def examine(config: tuple[Path, ...]) -> Iterator[Finding]:
     """All findings, the quick ones first; a child tries the device meanwhile."""
     # What these load would hold up `upscaled --help`.
     from upscaled.cli.checks import (  # noqa: PLC0415
-        database,
         engine,
         folders,
         inotify,
-        model,
+        job_database,
+        rule_models,
         service,
     )
 
@@ -75,10 +75,10 @@ def examine(config: tuple[Path, ...]) -> Iterator[Finding]:
         if isinstance(probe, engine.Probe):
             cleanup.callback(probe.stop)
         checks: list[tuple[str, Check]] = [
-            ("clock", lambda: program.check_clock(database.newest_job_at(dirs))),
+            ("clock", lambda: program.check_clock(job_database.newest_job_at(dirs))),
             ("daemon", lambda: service.check_daemon(dirs)),
             ("systemd", service.check_systemd),
-            ("database", lambda: database.check_database(dirs)),
+            ("database", lambda: job_database.check_database(dirs)),
         ]
         if settings is None:
             checks += [("folders", lambda: folders.check_own(dirs))]
@@ -87,8 +87,8 @@ def examine(config: tuple[Path, ...]) -> Iterator[Finding]:
             checks += [
                 ("folders", lambda: folders.check_folders(known, dirs)),
                 ("inotify", lambda: inotify.check_inotify(known)),
-                ("model", lambda: model.check_models(known, dirs)),
-                ("hub", lambda: model.check_hub(known, dirs)),
+                ("model", lambda: rule_models.check_models(known, dirs)),
+                ("hub", lambda: rule_models.check_hub(known, dirs)),
             ]
         for topic, check in checks:
             yield from safely(topic, check)

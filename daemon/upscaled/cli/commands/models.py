@@ -12,17 +12,22 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.table import Table
 
 from upscaled.cli.completers import complete_models
-from upscaled.cli.options import config_option, json_option, load_settings, unread_config_option
-from upscaled.cli.screens.words import size
+from upscaled.cli.options import (
+    config_option,
+    json_option,
+    load_settings,
+    unread_config_option,
+)
+from upscaled.cli.screens.quantities import size
 from upscaled.dirs import find_dirs
 from upscaled.errors import UpscaledError
 from upscaled.models.catalogue import CATALOGUE, CatalogueModel
-from upscaled.models.fetch import FetchProgress, OnProgress
-from upscaled.models.header import read_metadata
-from upscaled.models.hub import HubAccess
+from upscaled.models.download.hub import HubAccess
+from upscaled.models.download.progress import FetchProgress, OnProgress
 from upscaled.models.library import Known, Library
-from upscaled.models.reference import resolve
-from upscaled.models.source import Provider
+from upscaled.models.model_reference import resolve
+from upscaled.models.model_source import Provider
+from upscaled.models.safetensors_header import read_metadata
 from upscaled.models.terms import UNKNOWN
 
 SCHEMA_VERSION = 1

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from upscaled.cli.completers import complete_models, complete_rules, complete_workflows
+from upscaled.cli.input_files import expand, from_json
 from upscaled.cli.options import config_option, load_settings
-from upscaled.cli.sources import expand, from_json
 from upscaled.config.settings import RuleSettings, Settings
 from upscaled.dirs import find_dirs
 from upscaled.errors import UsageError
@@ -86,9 +86,9 @@ def run_command(
     if not orders:
         raise UsageError("no images there", hint="name image files, or folders that hold some")
     # Torch comes in here: seconds that no other command should pay.
-    from upscaled.cli.batch import Batch  # noqa: PLC0415
+    from upscaled.cli.batch import FileBatch  # noqa: PLC0415
 
-    return Batch(settings, find_dirs(), orders, verbose=verbose, force=force).run()
+    return FileBatch(settings, find_dirs(), orders, verbose=verbose, force=force).run()
 
 
 def _recipe(rule: RuleSettings, model: str | None, form: str | None) -> Recipe:

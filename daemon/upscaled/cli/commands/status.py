@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from upscaled.cli.glance import gather, glance
+from upscaled.cli.fast_status import gather, glance
 from upscaled.cli.options import config_option, json_option
 from upscaled.dirs import find_dirs
 
@@ -33,7 +33,7 @@ def status_command(
       upscaled status --json | jq .rules
     """
     if watch:
-        from upscaled.cli.watching import watch_status  # noqa: PLC0415 (for this option alone)
+        from upscaled.cli.watch_status import watch_status  # noqa: PLC0415 (for this option alone)
 
         look = partial(gather, find_dirs(), everything=everything)
         watch_status(look, as_json=as_json, everything=everything)

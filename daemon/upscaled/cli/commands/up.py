@@ -1,6 +1,9 @@
-"""`upscaled up`: the daemon, in the foreground."""
+"""`upscaled up` and `upscaled down`: the daemon in the foreground, and its end."""
 
+import os
+import signal
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -8,8 +11,14 @@ import click
 from upscaled import log
 from upscaled.cli.options import config_option, load_settings
 from upscaled.config.settings import Settings
+from upscaled.control.client import ask
+from upscaled.control.holder import holder_of
+from upscaled.control.protocol import Request
 from upscaled.dirs import Dirs, find_dirs
-from upscaled.errors import UsageError
+from upscaled.errors import ControlError, DaemonUnreachable, UsageError
+
+_WAIT_S = 15.0
+"""For a daemon that was told to stop."""
 
 
 @click.command("up", short_help="Run the daemon in the foreground.")
@@ -30,8 +39,8 @@ def up_command(config: tuple[Path, ...], *, once: bool) -> int:
       upscaled up --config photos.yml
     """
     # The daemon's parts are loaded by this command alone.
-    from upscaled.service.notify import find_notifier  # noqa: PLC0415
-    from upscaled.service.supervisor import run_daemon  # noqa: PLC0415
+    from upscaled.service.daemon import run_daemon  # noqa: PLC0415
+    from upscaled.service.status.systemd_notify import find_notifier  # noqa: PLC0415
 
     dirs = find_dirs()
     settings = load_settings(config, dirs)
@@ -105,3 +114,29 @@ def _fetched(settings: Settings, dirs: Dirs) -> str:
 
 def _say(text: str) -> None:
     click.echo(log.escape(text), err=True)
+
+
+@click.command("down", short_help="Stop the daemon.")
+@config_option
+def down_command(config: tuple[Path, ...]) -> None:  # noqa: ARG001 (each command takes it)
+    """Stop the daemon at the end of the tile it is at; nothing is lost.
+
+    \b
+    Example:
+      upscaled down
+    """
+    dirs = find_dirs()
+    try:
+        ask(dirs, Request("stop"))
+    except DaemonUnreachable as error:
+        if error.pid is None:
+            raise
+        os.kill(error.pid, signal.SIGTERM)
+    deadline = time.monotonic() + _WAIT_S
+    while holder_of(dirs.lock) is not None:
+        if time.monotonic() > deadline:
+            raise ControlError(
+                f"the daemon did not stop in {_WAIT_S:.0f} s", hint="see upscaled status"
+            )
+        time.sleep(0.05)
+    click.echo("stopped", err=True)

@@ -10,13 +10,13 @@ import click
 
 from upscaled import rules
 from upscaled.cli.options import config_option, json_option, load_settings
-from upscaled.cli.screens.words import duration
+from upscaled.cli.screens.quantities import duration
 from upscaled.control.client import ask
 from upscaled.control.protocol import Request
 from upscaled.dirs import Dirs, find_dirs
 from upscaled.errors import ControlError, DaemonNotRunning, StoreError, UsageError
-from upscaled.output.source import fingerprint
-from upscaled.service.report import SCHEMA_VERSION, job_report
+from upscaled.output.source_cleanup import fingerprint
+from upscaled.service.status.report import SCHEMA_VERSION, job_report
 from upscaled.store.views import JobView, PauseView, open_views
 from upscaled.text import escape, printable
 from upscaled.watch.ignore import is_passed_over
@@ -136,6 +136,6 @@ def _not_yet(dirs: Dirs, settle_s: float, age_s: float) -> str:
     )
 
 
-def _verdict(said: rules.Verdict) -> dict[str, Any]:
+def _verdict(said: rules.RuleVerdict) -> dict[str, Any]:
     origin = str(said.origin) if said.origin else None
     return {"rule": said.rule, "takes": said.takes, "reason": said.reason, "origin": origin}

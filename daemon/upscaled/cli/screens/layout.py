@@ -171,7 +171,7 @@ def _row(
     return tuple(spans[:-1])
 
 
-class Block(NamedTuple):
+class TextBlock(NamedTuple):
     """Groups of lines that stay together, of which some may give way to others."""
 
     groups: Sequence[Sequence[Line]]
@@ -193,7 +193,7 @@ class Block(NamedTuple):
 
 
 def fit(
-    blocks: Sequence[Block], giving_way: Sequence[tuple[int, int]], most: int | None
+    blocks: Sequence[TextBlock], giving_way: Sequence[tuple[int, int]], most: int | None
 ) -> list[Line]:
     """All blocks in at most `most` lines, if that can be.
 

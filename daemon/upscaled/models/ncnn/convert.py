@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from upscaled.errors import ModelCorrupt
-from upscaled.models.ncnn.network import recognise
+from upscaled.models.ncnn.ncnn_network import recognise
 from upscaled.models.ncnn.param import parse_param
 from upscaled.models.ncnn.weights import Weights, read_weights
 

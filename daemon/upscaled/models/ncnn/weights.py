@@ -29,7 +29,7 @@ def read_weights(content: bytes, slots: Sequence[Slot]) -> list[tuple[Weights, W
         ModelCorrupt: too few bytes or too many, or numbers that are not finite.
         ModelUnsupported: quantised weights.
     """
-    reader = _Reader(content)
+    reader = _WeightReader(content)
     arrays = [reader.slot(slot) for slot in slots]
     if reader.at != len(content):
         raise ModelCorrupt(
@@ -39,7 +39,7 @@ def read_weights(content: bytes, slots: Sequence[Slot]) -> list[tuple[Weights, W
     return arrays
 
 
-class _Reader:
+class _WeightReader:
     def __init__(self, content: bytes) -> None:
         self.content = content
         self.at = 0

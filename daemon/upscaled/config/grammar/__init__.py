@@ -1,0 +1,1 @@
+"""Which blocks, keys and values a configuration may have."""

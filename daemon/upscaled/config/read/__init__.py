@@ -1,0 +1,1 @@
+"""YAML text becomes one canonical tree: parsed, filled in, included, normalised."""

@@ -1,0 +1,1 @@
+"""Settings as a configuration again, for `upscaled config show`."""

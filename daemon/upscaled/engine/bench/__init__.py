@@ -1,0 +1,1 @@
+"""What `upscaled bench` measures, and the engines it compares with."""

@@ -1,0 +1,1 @@
+"""How each kind of network is run block by block, and how far each block looks."""

@@ -1,0 +1,1 @@
+"""Mounts, disks that do not answer, and files that somebody still writes to."""

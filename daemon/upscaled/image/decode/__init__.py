@@ -1,0 +1,1 @@
+"""A file's bytes become pictures; content decides, never the file's name."""

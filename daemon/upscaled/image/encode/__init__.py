@@ -1,0 +1,1 @@
+"""Pictures become the bytes of a file."""

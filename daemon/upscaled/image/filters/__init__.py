@@ -1,0 +1,1 @@
+"""Pictures become other pictures: resize, sharpen, denoise, transparency, colour."""

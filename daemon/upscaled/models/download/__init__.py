@@ -1,0 +1,1 @@
+"""Model files from elsewhere, each fetched in a child process that can be stopped."""

@@ -1,0 +1,108 @@
+"""What the supervisor's one thread is told by all the others."""
+
+from collections import deque
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from upscaled.control.protocol import Request
+from upscaled.job import MountIdentity
+from upscaled.service.workers.executor import Died, Said
+from upscaled.watch.spec import ArrivalBatch
+
+
+@dataclass(frozen=True, slots=True)
+class ControlRequest:
+    request: Request
+    reply: Future[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Signalled:
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCleaned:
+    """A source was kept, moved or deleted, or could not be."""
+
+    job_id: int
+    note: str | None
+    trouble: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceReplaced:
+    """A source is another file, or has other bytes, since its job began."""
+
+    source: Path
+
+
+@dataclass(frozen=True, slots=True)
+class MountObserved:
+    """What a folder lies on."""
+
+    folder: Path
+    mount_identity: MountIdentity
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadCrashed:
+    """A thread of the daemon ended by an exception."""
+
+    thread: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PruneScanned:
+    """Which files of jobs that ended long ago are gone, and which still lie where they lay."""
+
+    gone: tuple[int, ...]
+    there: tuple[int, ...]
+
+
+Event = (
+    Said
+    | Died
+    | ArrivalBatch
+    | ControlRequest
+    | Signalled
+    | SourceCleaned
+    | SourceReplaced
+    | MountObserved
+    | ThreadCrashed
+    | PruneScanned
+)
+
+
+class EventQueue:
+    """Events in the order in which they came. `put` is for any thread, the rest for one."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[Event] = SimpleQueue()
+        self._deferred: deque[Event] = deque()
+
+    def put(self, event: Event) -> None:
+        self._queue.put(event)
+
+    def defer(self, event: Event) -> None:
+        """Not now: it goes before all that was not looked at yet."""
+        self._deferred.append(event)
+
+    def next(self, timeout_s: float | None) -> Event | None:
+        """The oldest; None where none comes in time. A timeout of None waits for ever."""
+        return self._deferred.popleft() if self._deferred else self.newest(timeout_s)
+
+    def newest(self, timeout_s: float | None) -> Event | None:
+        """As `next`, past those that were deferred."""
+        try:
+            return self._queue.get(timeout=timeout_s)
+        except Empty:
+            return None
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._deferred and self._queue.empty()

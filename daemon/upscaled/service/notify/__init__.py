@@ -1,0 +1,1 @@
+"""Who else hears of what ended: the desktop, Prometheus, the user's own commands."""

@@ -1,0 +1,1 @@
+"""From settled files to finished jobs: intake, scheduling, dispatch, crash recovery."""

@@ -1,0 +1,1 @@
+"""What becomes of a source once its result is durable."""

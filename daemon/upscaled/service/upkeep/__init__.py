@@ -1,0 +1,1 @@
+"""What is done on the side: old history, half-written files, known mounts."""

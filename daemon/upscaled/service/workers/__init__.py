@@ -1,0 +1,1 @@
+"""Worker processes: one slot for each device, started, fed and restarted."""
