@@ -1,6 +1,6 @@
 """The queue and its jobs in one thread of one process, so that strace can count their system calls.
 
-What is real: the store, recovery, intake, dispatcher and seat, the steps of the worker's lanes
+What is real: the store, recovery, intake, dispatcher and slot, the steps of the worker's lanes
 (reading, decoding, encoding, publishing), the disposal of sources. What is a twin: the network
 (nearest neighbour), the worker process (the same steps, called in turn), the watcher (one
 listing), and time, which leaps over waits.
@@ -44,6 +44,7 @@ from upscaled.service.queue.intake import Intake
 from upscaled.service.sources.cleanup_lanes import attempt
 from upscaled.service.sources.cleanup_queue import CleanupQueue
 from upscaled.service.workers.executor import Deliver, Died, Said
+from upscaled.service.workers.pool import WorkerPool
 from upscaled.service.workers.slot import WorkerSlot
 from upscaled.store.jobs import SourceCleanup, Store
 from upscaled.watch.spec import ArrivalBatch
@@ -51,7 +52,7 @@ from upscaled.worker.lanes import Lanes
 from upscaled.worker.messages import Beat, Committed, DuplicateVerdict, Run, ToWorker
 
 # strace watches one thread: a disk that does not answer is not what is tested here.
-crash_recovery.within = lambda _limit_s, call: call()
+crash_recovery.call_with_timeout = lambda _limit_s, call: call()
 
 STILL_WAITING = 3
 _MOST_LEAPS = 30
@@ -133,8 +134,10 @@ class Queue:
         for folder in folders:
             sweep(folder, store.store_id)
         self.workers: list[InlineWorker] = []
-        self.seat = WorkerSlot("cpu", self._start, self.clock, None)
-        self.dispatcher = Dispatcher(store, self.clock, owner, [self.seat], self._ended)
+        self.pool = WorkerPool(
+            ["cpu"], lambda device: WorkerSlot(device, self._start, self.clock, None)
+        )
+        self.dispatcher = Dispatcher(store, self.clock, owner, self.pool, [self._ended])
         self.sources = CleanupQueue(store, self.clock, self._dispose)
 
     def _start(self, _device: str) -> InlineWorker:
@@ -144,7 +147,7 @@ class Queue:
     def _hear(self, said: Said | Died) -> None:
         assert isinstance(said, Said)
         try:
-            self.dispatcher.hear(said.executor, said.message)
+            self.dispatcher.on_message(said.executor, said.message)
         except StoreError as error:
             # The supervisor ends, and takes the worker with it wherever that is just then.
             end(error)
@@ -171,7 +174,7 @@ class Queue:
             self.clock.ahead_s += max(min(waits_s), 0.0) + 0.001
             if self.workers:
                 # Nobody was silent for as long as the clock leapt.
-                self.dispatcher.hear(self.workers[-1], Beat(1))
+                self.dispatcher.on_message(self.workers[-1], Beat(1))
         return STILL_WAITING
 
     def _drain(self) -> None:
@@ -181,9 +184,9 @@ class Queue:
             if not self.workers:
                 continue
             worker = self.workers[-1]
-            if self.seat.state.beat is None:
-                self.dispatcher.hear(worker, Beat(1))
-            elif self.dispatcher.flights:
+            if self.pool.slots[0].report.beat is None:
+                self.dispatcher.on_message(worker, Beat(1))
+            elif self.pool.in_flight:
                 worker.work()
             else:
                 return

@@ -27,10 +27,10 @@ from upscaled.dirs import find_dirs
 from upscaled.errors import ControlError, ExitCode, StoreUnavailable, UpscaledError
 from upscaled.job import Delivery, JobState, Recipe
 from upscaled.service import lock
-from upscaled.service.daemon import Daemon
-from upscaled.service.events import Signalled
+from upscaled.service.daemon import Daemon, run_daemon
+from upscaled.service.events import EventQueue, Signalled
 from upscaled.service.inboxes import real_inbox
-from upscaled.service.seams import Seams
+from upscaled.service.parts import Seams
 from upscaled.service.sources import cleanup_lanes
 from upscaled.service.status.systemd_notify import Notifier, SystemdNotifier
 from upscaled.service.workers import slot
@@ -78,23 +78,25 @@ class House:
     def play(self, scenario: Callable[[], object], **options: Any) -> ExitCode:
         """Run the daemon until the scenario is over; what was wrong with either is raised."""
         seams = Seams(SystemClock(), self.notifier, self._start_worker, real_inbox)
-        supervisor = Daemon(self.settings, self.dirs, seams, load=lambda: self.settings, **options)
-        actor = threading.Thread(target=self._act, args=(scenario, supervisor))
+        events = EventQueue()
+        actor = threading.Thread(target=self._act, args=(scenario, events))
         actor.start()
         try:
-            return supervisor.run()
+            return run_daemon(
+                self.settings, self.dirs, seams, events, load=lambda: self.settings, **options
+            )
         finally:
             actor.join(LIMIT_S)
             if self.failed is not None:
                 raise self.failed
 
-    def _act(self, scenario: Callable[[], object], supervisor: Daemon) -> None:
+    def _act(self, scenario: Callable[[], object], events: EventQueue) -> None:
         try:
             scenario()
         except BaseException as error:  # noqa: BLE001 (pytest's failures are such)
             self.failed = error
         finally:
-            supervisor._events.put(Signalled(signal.SIGTERM))
+            events.put(Signalled(signal.SIGTERM))
 
     @property
     def told(self) -> list[str]:
@@ -395,9 +397,9 @@ def test_a_thread_that_dies_ends_the_daemon(
 def play_until(house: House, scenario: Callable[[], object], over: threading.Event) -> None:
     real = Daemon._shut
 
-    def shut(supervisor: Daemon) -> None:
+    def shut(daemon: Daemon) -> None:
         over.set()
-        real(supervisor)
+        real(daemon)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Daemon, "_shut", shut)

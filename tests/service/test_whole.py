@@ -43,6 +43,7 @@ from upscaled.service.sources.cleanup_lanes import attempt
 from upscaled.service.sources.cleanup_queue import CleanupQueue
 from upscaled.service.store_retry import StoreRetry
 from upscaled.service.workers.executor import Died, Said
+from upscaled.service.workers.pool import WorkerPool
 from upscaled.service.workers.slot import WorkerSlot
 from upscaled.store.jobs import SourceCleanup, Store
 from upscaled.watch.spec import ArrivalBatch
@@ -156,12 +157,17 @@ class Whole(RuleBasedStateMachine):
             self.clock,
             is_urgent=lambda _: False,
             attend=self.attend,
-            relieved=lambda: self.dispatcher.forgive(),  # noqa: PLW0108 (not made yet)
+            relieved=lambda: self.pool.reset_deadlines(),  # noqa: PLW0108 (not made yet)
         )
         self.store = self.patience.with_store(self.raw)
-        seat = WorkerSlot("cpu", lambda _: Honest(BEGIN, self.deliver), self.clock, None)
+        self.pool = WorkerPool(
+            ["cpu"],
+            lambda device: WorkerSlot(
+                device, lambda _: Honest(BEGIN, self.deliver), self.clock, None
+            ),
+        )
         self.dispatcher = Dispatcher(
-            self.store, self.clock, f"owner {self.owner}", [seat], self.ended
+            self.store, self.clock, f"owner {self.owner}", self.pool, [self.ended]
         )
         self.sources = CleanupQueue(self.store, self.clock, self.dispose)
         self.intake = Intake(self.store, self.clock)
@@ -212,9 +218,9 @@ class Whole(RuleBasedStateMachine):
         event = self.mailbox.next(0)
         match event:
             case Said(executor, message):
-                self.dispatcher.hear(executor, message)
+                self.dispatcher.on_message(executor, message)
             case Died():
-                self.dispatcher.bury(event)
+                self.dispatcher.on_worker_died(event)
             case ArrivalBatch():
                 self.intake.take(self.rules, event)
             case None:
@@ -289,7 +295,7 @@ class Whole(RuleBasedStateMachine):
     def work_until_it_runs(self, name: str) -> None:
         """Unless something keeps it from that."""
         for _ in range(_MOST_TURNS):
-            if any(f.order.source == self.inbox / name for f in self.dispatcher.flights):
+            if any(f.order.source == self.inbox / name for f in self.pool.in_flight):
                 return
             self.turn()
 
@@ -306,7 +312,7 @@ class Whole(RuleBasedStateMachine):
 
     @rule()
     def worker_dies(self) -> None:
-        worker = self.dispatcher.seats[0].worker
+        worker = self.pool.slots[0].worker
         if isinstance(worker, Honest):
             worker.die("killed by SIGKILL", -9)
 
@@ -337,7 +343,7 @@ class Whole(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([1.0, 61.0, 700.0]))
     def time_passes(self, seconds: float) -> None:
         self.clock.advance(seconds)
-        worker = self.dispatcher.seats[0].worker
+        worker = self.pool.slots[0].worker
         if isinstance(worker, Honest):
             worker.say(Beat(1))
             self.turn()

@@ -31,7 +31,8 @@ from upscaled.job import (
     Vanished,
 )
 from upscaled.models.terms import terms
-from upscaled.service.workers.begin import devices, make_begin
+from upscaled.service.workers.devices import devices
+from upscaled.service.workers.factory import make_begin
 from upscaled.store.run_results import Results
 from upscaled.worker.decode_guard import DecodeGuard
 from upscaled.worker.lanes import Lanes

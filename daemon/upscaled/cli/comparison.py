@@ -21,7 +21,8 @@ from upscaled.job import Delivery, Order, Recipe
 from upscaled.output import durable
 from upscaled.pipeline.source_file import read
 from upscaled.pipeline.stages.upscale import Upscaling
-from upscaled.service.workers.begin import devices, make_begin
+from upscaled.service.workers.devices import devices
+from upscaled.service.workers.factory import make_begin
 from upscaled.text import printable
 from upscaled.worker.messages import Fetching, FromWorker
 from upscaled.worker.residents import Residents

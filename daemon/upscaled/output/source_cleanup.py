@@ -22,7 +22,7 @@ from upscaled.job import Delivery, Fingerprint, JobState, MountIdentity
 from upscaled.output import durable, naming
 from upscaled.output.publish import sha256_of, stands
 
-FootingOf = Callable[[Path], MountIdentity | None]
+MountOf = Callable[[Path], MountIdentity | None]
 OnFooting = Callable[[Path, MountIdentity], None]
 
 TAKEN_SUFFIX = ".source"
@@ -54,7 +54,7 @@ def dispose(
     *,
     mark: str,
     taken_mark: str | None = None,
-    mount_of: FootingOf = lambda _: None,
+    mount_of: MountOf = lambda _: None,
     found: OnFooting = lambda *_: None,
 ) -> str | None:
     """Do what the rule says; a note for the job's history, None where the source stays.
@@ -164,7 +164,7 @@ def _named(folder: Path | None) -> Path:
     return folder
 
 
-def _need_disk(inbox: Path, mount_of: FootingOf) -> None:
+def _need_disk(inbox: Path, mount_of: MountOf) -> None:
     """Raises DiskMissing where not only the source is gone."""
     if (before := mount_of(inbox)) is not None:
         mount_guard.check_mount(inbox, before, required=None)

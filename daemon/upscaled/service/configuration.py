@@ -1,13 +1,13 @@
 """The configuration that holds: read anew when it changes, kept while the new one is broken."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from upscaled import log
 from upscaled.clock import Clock
-from upscaled.config.settings import Settings
+from upscaled.config.settings import RuleSettings, Settings
 from upscaled.errors import ConfigError
-from upscaled.service.reload import ConfigWatch
+from upscaled.service.config_changes import ConfigWatch
 
 _log = logging.getLogger(__name__)
 
@@ -22,6 +22,10 @@ class Configuration:
         """Why the changed one is refused."""
         self._load = load
         self._watch = ConfigWatch(clock, settings.watched)
+
+    @property
+    def active(self) -> Sequence[RuleSettings]:
+        return [rule for rule in self.settings.rules if rule.enabled]
 
     @property
     def is_due(self) -> bool:

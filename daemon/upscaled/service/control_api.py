@@ -3,30 +3,41 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from upscaled.clock import Clock
 from upscaled.config.settings import RuleSettings
 from upscaled.control.protocol import Request
 from upscaled.control.server import refuse
 from upscaled.errors import ControlError, UpscaledError, UsageError
 from upscaled.job import Arrival
 from upscaled.output.source_cleanup import fingerprint
+from upscaled.service.configuration import Configuration
 from upscaled.service.events import ControlRequest
-from upscaled.service.status.live import live_status
+from upscaled.store.jobs import Store
 from upscaled.text import printable
-
-if TYPE_CHECKING:
-    from upscaled.service.daemon import Daemon
-
 
 Arguments = Mapping[str, Any]
 
 
 class ControlApi:
-    def __init__(self, supervisor: "Daemon") -> None:
-        self._supervisor = supervisor
+    def __init__(
+        self,
+        store: Store,
+        configuration: Configuration,
+        clock: Clock,
+        *,
+        status: Callable[[], dict[str, Any]],
+        scan: Callable[[], None],
+        stop: Callable[[], None],
+        reload: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._configuration = configuration
+        self._clock = clock
+        self._do_scan, self._do_stop, self._do_reload = scan, stop, reload
         self._verbs: dict[str, Callable[[Arguments], dict[str, Any]]] = {
-            "status": lambda _: live_status(supervisor),
+            "status": lambda _: status(),
             "stop": self._stop,
             "reload": self._reload,
             "scan": self._scan,
@@ -62,52 +73,52 @@ class ControlApi:
         return verb(request.arguments)
 
     def _stop(self, _arguments: Arguments) -> dict[str, Any]:
-        self._supervisor.stop()
+        self._do_stop()
         return {}
 
     def _reload(self, _arguments: Arguments) -> dict[str, Any]:
-        self._supervisor.reload()
-        if self._supervisor.reload_error is not None:
-            raise ControlError(self._supervisor.reload_error, hint="upscaled config check")
-        return {"rules": [rule.name for rule in self._supervisor.settings.rules]}
+        self._do_reload()
+        if self._configuration.error is not None:
+            raise ControlError(self._configuration.error, hint="upscaled config check")
+        return {"rules": [rule.name for rule in self._configuration.settings.rules]}
 
     def _scan(self, _arguments: Arguments) -> dict[str, Any]:
-        self._supervisor.inboxes.rescan()
+        self._do_scan()
         return {}
 
     def _pause(self, arguments: Arguments) -> dict[str, Any]:
         rule = self._rule(arguments)
-        self._supervisor.store.pause(rule, "paused by hand", self._supervisor.clock.now())
+        self._store.pause(rule, "paused by hand", self._clock.now())
         return {"rule": rule}
 
     def _resume(self, arguments: Arguments) -> dict[str, Any]:
         rule = self._rule(arguments)
-        return {"rule": rule, "was_paused": self._supervisor.store.resume(rule)}
+        return {"rule": rule, "was_paused": self._store.resume(rule)}
 
     def _rule(self, arguments: Arguments) -> str:
         rule = str(arguments.get("rule") or "")
-        known = [known.name for known in self._supervisor.settings.rules]
+        known = [known.name for known in self._configuration.settings.rules]
         if rule and rule not in known:
             raise UsageError(f"there is no rule {rule!r}", hint=f"rules: {', '.join(known)}")
         return rule
 
     def _retry(self, arguments: Arguments) -> dict[str, Any]:
         """Not what its rule has moved away: there is nothing to read at its place."""
-        wanted, store = _jobs(arguments), self._supervisor.store
+        wanted, store = _jobs(arguments), self._store
         moved = store.moved_away(wanted)
-        queued = store.retry(wanted, self._supervisor.clock.now())
+        queued = store.retry(wanted, self._clock.now())
         told = {"queued": len(queued), "moved": len(moved)}
         # Of all that failed there may be too many to name.
         return told if wanted is None else told | {"jobs": queued, "places": list(moved.items())}
 
     def _forget(self, arguments: Arguments) -> dict[str, Any]:
         wanted = _jobs(arguments)
-        done = self._supervisor.store.forget(wanted, self._supervisor.clock.now())
+        done = self._store.forget(wanted, self._clock.now())
         return {"forgotten": len(done)} | ({} if wanted is None else {"jobs": done})
 
     def _bump(self, arguments: Arguments) -> dict[str, Any]:
         wanted = _jobs(arguments) or []
-        done = self._supervisor.store.bump(wanted, self._supervisor.clock.now())
+        done = self._store.bump(wanted, self._clock.now())
         return {"bumped": len(done), "jobs": done}
 
     def _add(self, arguments: Arguments) -> dict[str, Any]:
@@ -117,7 +128,7 @@ class ControlApi:
             raise UsageError("`files` is a list of names")
         rule = self._taker(arguments)
         delivery = replace(rule.delivery, on_success="keep", on_failure="keep")
-        store, now = self._supervisor.store, self._supervisor.clock.now()
+        store, now = self._store, self._clock.now()
         jobs: list[int | None] = []
         for path in map(Path, files):
             found = fingerprint(path) if path.is_absolute() else None
@@ -140,7 +151,7 @@ class ControlApi:
         return {"rule": rule.name, "jobs": jobs, "output": printable(str(delivery.folder))}
 
     def _taker(self, arguments: Arguments) -> RuleSettings:
-        active = self._supervisor.active
+        active = self._configuration.active
         named = self._rule(arguments)
         fitting = [rule for rule in active if named in ("", rule.name)]
         if len(fitting) == 1:

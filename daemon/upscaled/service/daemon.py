@@ -1,25 +1,22 @@
-"""The daemon: it puts the parts together and is the only one that knows them all.
+"""The daemon: one thread that decides.
 
-One thread decides. Inboxes, the worker's listener, the control socket and signals only put
-events on its queue; it takes them one by one, steps the dispatcher, and sleeps until the next.
+Inboxes, the workers' listeners, the control socket and signals only put events on its queue; it
+takes them one by one, steps its parts, and sleeps until the next. What it is made of: `parts`.
 """
 
 import contextlib
 import logging
 import signal
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from upscaled import log
 from upscaled.clock import SystemClock
-from upscaled.config.settings import RuleSettings, Settings
-from upscaled.control.server import Server
+from upscaled.config.settings import Settings
 from upscaled.dirs import Dirs
 from upscaled.errors import ExitCode, StoreUnavailable
-from upscaled.job import Changed, JobState, Order, Outcome, Vanished
-from upscaled.service import lock
-from upscaled.service.configuration import Configuration
+from upscaled.service.config_changes import differences, questions
 from upscaled.service.control_api import ControlApi, decline
 from upscaled.service.events import (
     ControlRequest,
@@ -32,31 +29,19 @@ from upscaled.service.events import (
     SourceReplaced,
     ThreadCrashed,
 )
-from upscaled.service.inboxes import Inboxes
-from upscaled.service.notify.notifications import Notifications
-from upscaled.service.queue.crash_recovery import recover, run_mark, written_folders
-from upscaled.service.queue.dispatch import Dispatcher
-from upscaled.service.queue.intake import Intake
-from upscaled.service.reload import asked, differences
-from upscaled.service.seams import Seams
-from upscaled.service.shutdown import Shutdown, is_drained, shut
+from upscaled.service.parts import Opened, Seams, build
+from upscaled.service.queue.crash_recovery import recover, written_folders
+from upscaled.service.shutdown import ARRIVING_S, Shutdown, shut
 from upscaled.service.signals import caught
-from upscaled.service.sources.cleanup_lanes import CleanupLanes
-from upscaled.service.sources.cleanup_queue import CleanupQueue
 from upscaled.service.startup import Startup
-from upscaled.service.status.readiness import Readiness
-from upscaled.service.status.summary import describe
+from upscaled.service.status.live import live_status
+from upscaled.service.status.snapshot import Snapshot, WorkerView
 from upscaled.service.status.systemd_notify import Notifier
-from upscaled.service.store_retry import StoreRetry
-from upscaled.service.threads import fallen, watched
-from upscaled.service.upkeep.known_mounts import KnownMounts
-from upscaled.service.upkeep.pruner import Pruner, look_in_background
-from upscaled.service.upkeep.sweeper import Sweeper
-from upscaled.service.vitals import Vitals, check
+from upscaled.service.threads import Liveness, check, fallen, watched
+from upscaled.service.workers.devices import count_gpus, devices
 from upscaled.service.workers.executor import Died, Said
-from upscaled.service.workers.pool import WorkerPool
-from upscaled.store.jobs import Store
-from upscaled.watch.spec import ArrivalBatch, InboxView
+from upscaled.service.workers.slot import WorkerSlot
+from upscaled.watch.spec import ArrivalBatch
 from upscaled.worker.messages import Warm
 
 _log = logging.getLogger(__name__)
@@ -66,6 +51,8 @@ _PAGE_S = 0.1
 """Between two pages of the past that is forgotten."""
 _RECOVERY_S = 120.0
 """What systemd is asked for while results that were cut off are looked at."""
+_COUNT_EVERY_S = 2.0
+"""The queue is counted for people to read: 100,000 rows take milliseconds."""
 
 
 class Daemon:
@@ -74,205 +61,161 @@ class Daemon:
         settings: Settings,
         dirs: Dirs,
         seams: Seams,
+        opened: Opened,
         *,
         once: bool = False,
         load: Callable[[], Settings] | None = None,
     ) -> None:
         """`once`: end when all that lies in the inboxes is done. `load`: for a reload."""
-        self._configuration = Configuration(settings, seams.clock, load)
-        self.dirs = dirs
-        self.clock = seams.clock
-        self.started_at = seams.clock.now()
-        self._notifier = seams.notifier
-        self._start_worker = seams.start_worker
-        self._make_inbox = seams.make_inbox
+        self._parts = parts = build(
+            settings,
+            dirs,
+            seams,
+            opened,
+            load=load,
+            attend=self._attend,
+            relieved=self._reset_deadlines,
+        )
         self._once = once
-        self._events = EventQueue()
-        self._ending = Shutdown(seams.clock)
-        self._readiness = Readiness(seams.notifier, seams.clock, partial(describe, self))
-
-    @property
-    def settings(self) -> Settings:
-        return self._configuration.settings
-
-    @property
-    def reload_error(self) -> str | None:
-        """Why a changed configuration is refused."""
-        return self._configuration.error
-
-    @property
-    def active(self) -> Sequence[RuleSettings]:
-        return [rule for rule in self.settings.rules if rule.enabled]
+        self._started_at = parts.clock.now()
+        self._shutdown = Shutdown(parts.clock)
+        threads = {
+            "control": lambda: parts.server.is_alive,
+            "sources": lambda: parts.cleanup_lanes.is_alive,
+        }
+        self._liveness = Liveness(parts.clock, threads, self._reset_deadlines)
+        self._api = ControlApi(
+            parts.store,
+            parts.configuration,
+            parts.clock,
+            status=lambda: live_status(self._snapshot()),
+            scan=parts.inboxes.rescan,
+            stop=self.stop,
+            reload=self.reload,
+        )
+        self._count_at = 0.0
+        self._counted = (0, False)
 
     def run(self) -> ExitCode:
         """Until it is told to stop.
 
         Raises:
-            DaemonAlreadyRunning: another one holds this state directory.
-            StoreError: the database cannot be used.
+            StoreError: the database cannot be used any more.
         """
-        opening = Startup(
-            self.settings,
-            self.dirs,
-            self.clock,
-            self._notifier,
-            self._events,
-            waits=not self._once,
-        )
-        with (
-            caught(self._events.put),
-            watched(self._events.put),
-            contextlib.ExitStack() as held,
-        ):
-            found = opening.enter(held)
-            return ExitCode.OK if found is None else self._run(*found)
-
-    def _run(self, store: Store, server: Server) -> ExitCode:
-        owner = lock.owner_id()
-        self.mark = run_mark(store)
-        self.patience = StoreRetry(
-            self._events,
-            self.clock,
-            is_urgent=lambda event: isinstance(event, ControlRequest | Signalled | ThreadCrashed),
-            attend=self._attend,
-            relieved=self._forgive,
-        )
-        self.store = self.patience.with_store(store)
-        self.known_mounts = KnownMounts(self.store, self.clock)
-        self._seating = WorkerPool(self, self._start_worker, self._events.put)
-        self.dispatcher = Dispatcher(
-            self.store,
-            self.clock,
-            owner,
-            self._seating.seats(),
-            self._job_ended,
-            known_mounts=self.known_mounts,
-        )
-        self.disposer = CleanupLanes(self.mark, self._events.put, self.clock, self.known_mounts.of)
-        self.sources = CleanupQueue(
-            self.store, self.clock, self.disposer.submit, lambda: self.disposer.slow
-        )
-        self.inboxes = Inboxes(self._events.put, self.clock, self._make_inbox, self.known_mounts.of)
-        self._pruner = Pruner(
-            self.store,
-            self.clock,
-            partial(look_in_background, mount_of=self.known_mounts.of, deliver=self._events.put),
-        )
-        self.herald = Notifications(self)
-        self._sweeper = Sweeper(
-            store.store_id, self.mark, self.clock, self.known_mounts.of, self._events.put
-        )
-        self._intake = Intake(self.store, self.clock)
-        self._orders = ControlApi(self)
-        threads = {
-            "control": lambda: server.is_alive,
-            "sources": lambda: self.disposer.is_alive,
-        }
-        self._vitals = Vitals(self.clock, threads, self._forgive)
         try:
-            self._notifier.status("Starting: taking up what was cut off")
-            self._notifier.extend_timeout(_RECOVERY_S)
-            recover(self.store, owner, self.clock.now())
-            self._sweeper.step(self._written_folders)
-            self.store.reconsider(asked(self.active))
-            self.inboxes.watch(self.active)
-            _log.info("watching", extra=log.fields(log.Event.STARTED))
+            self._begin()
             while not self._step():
                 pass
         except StoreUnavailable:
             # Told to stop while the disk was full: an end like any other.
-            if not self._ending.has_begun:
+            if not self._shutdown.has_begun:
                 raise
         finally:
             self._shut()
-        return self._passed(store) if self._once else ExitCode.OK
+        return self._result_of_pass() if self._once else ExitCode.OK
 
-    def _passed(self, store: Store) -> ExitCode:
+    def _begin(self) -> None:
+        parts, active = self._parts, self._parts.configuration.active
+        parts.notifier.status("Starting: taking up what was cut off")
+        parts.notifier.extend_timeout(_RECOVERY_S)
+        recover(parts.store, parts.owner, parts.clock.now())
+        parts.sweeper.step(self._written_folders)
+        parts.store.reconsider(questions(active))
+        parts.inboxes.watch(active)
+        _log.info("watching", extra=log.fields(log.Event.STARTED))
+
+    def _result_of_pass(self) -> ExitCode:
         """How a single pass ended, for scripts."""
-        if store.failed_since(self.started_at):
+        parts = self._parts
+        if parts.raw_store.failed_since(self._started_at):
             return ExitCode.ERROR
-        waiting, reason = store.unfinished([rule.name for rule in self.active])
+        names = [rule.name for rule in parts.configuration.active]
+        waiting, reason = parts.raw_store.unfinished(names)
         if not waiting:
             return ExitCode.OK
         _log.warning("still waiting: %d%s", waiting, f" ({reason})" if reason else "")
         return ExitCode.TEMPFAIL
 
     def _shut(self) -> None:
+        parts = self._parts
         shut(
-            self.dispatcher,
-            self.inboxes,
-            self.disposer,
-            self.clock,
-            since=self._ending.since,
-            hear=self._hear_last,
+            parts.pool,
+            parts.inboxes,
+            parts.cleanup_lanes,
+            parts.clock,
+            since=self._shutdown.since,
+            on_event=self._handle_last,
         )
-        self.herald.stop()
+        parts.notifications.stop()
         _log.info("stopped", extra=log.fields(log.Event.STOPPED))
 
-    def _hear_last(self, timeout_s: float) -> None:
+    def _handle_last(self, timeout_s: float) -> None:
         # What cannot be recorded now is found by the next start.
         with contextlib.suppress(StoreUnavailable):
-            event = self._events.next(timeout_s)
+            event = self._parts.events.next(timeout_s)
             if not isinstance(event, ThreadCrashed):
                 self._handle(event)
 
     def _step(self) -> bool:
         """One round; whether all is over."""
-        self._handle(self._events.next(self._nap_s()))
-        # Before the mailbox is emptied: what a thread died of was put there before it was dead.
-        dead = self._vitals.dead()
-        self._vitals.notice_absence()
-        while not self._events.is_empty:
-            self._handle(self._events.next(0))
-        if self._configuration.is_due:
+        parts = self._parts
+        self._handle(parts.events.next(self._nap_s()))
+        # Before the queue is emptied: what a thread died of was put there before it was dead.
+        dead = self._liveness.dead()
+        self._liveness.notice_absence()
+        while not parts.events.is_empty:
+            self._handle(parts.events.next(0))
+        if parts.configuration.is_due:
             self.reload()
-        self.sources.settle()
-        self.dispatcher.step(self.active)
-        if not self._ending.has_begun:
-            self._pruner.step(self.settings.history_s)
-            self._sweeper.step(self._written_folders)
-        views = self.inboxes.views()
-        check(dead, views)
-        for view in views:
+        parts.cleanup.settle()
+        parts.dispatcher.step(parts.configuration.active)
+        if not self._shutdown.has_begun:
+            parts.pruner.step(parts.configuration.settings.history_s)
+            parts.sweeper.step(self._written_folders)
+        snapshot = self._snapshot()
+        check(dead, snapshot.inboxes)
+        for view in snapshot.inboxes:
             if view.mount_identity is not None:
-                self.known_mounts.learn(view.root, view.mount_identity)
-        self._tell_systemd(views)
-        self.herald.step()
-        if self._once and not self._ending.has_begun and is_drained(self, self._events, views):
+                parts.known_mounts.learn(view.root, view.mount_identity)
+        self._tell_systemd(snapshot)
+        parts.notifications.step(snapshot)
+        if self._once and not self._shutdown.has_begun and self._is_drained(snapshot):
             self.stop()
         return self._is_over()
 
     def _nap_s(self) -> float:
-        due = self.store.next_wake(self.clock.now())
-        restart_s = self.dispatcher.restart_in_s
-        waits = [_TICK_S if not self._pruner.is_busy else _PAGE_S]
-        waits += [due - self.clock.now()] if due is not None else []
-        waits += [restart_s] if restart_s is not None else []
-        if (grace_s := self._ending.grace_s) is not None:
-            waits.append(grace_s)
-        return max(min(waits), 0.01)
+        parts = self._parts
+        due = parts.store.next_wake(parts.clock.now())
+        waits = [
+            _PAGE_S if parts.pruner.is_busy else _TICK_S,
+            due - parts.clock.now() if due is not None else None,
+            parts.pool.restart_in_s,
+            self._shutdown.grace_s,
+        ]
+        return max(min(wait for wait in waits if wait is not None), 0.01)
 
     def _handle(self, event: Event | None) -> None:  # noqa: C901 (a table: a case, a call)
+        parts = self._parts
         match event:
             case None:
                 pass
             case Said(executor, message):
-                self.dispatcher.hear(executor, message)
+                parts.dispatcher.on_message(executor, message)
             case Died():
-                self.dispatcher.bury(event)
+                parts.dispatcher.on_worker_died(event)
             case SourceCleaned():
-                self.sources.hear(event)
+                parts.cleanup.hear(event)
             case SourceReplaced(source):
                 # An arrival that came while its job ran was not queued.
-                self.inboxes.resettle(source)
+                parts.inboxes.resettle(source)
             case MountObserved(folder, found):
-                self.known_mounts.learn(folder, found)
+                parts.known_mounts.learn(folder, found)
             case ArrivalBatch():
-                self._intake.take(self.active, event)
+                parts.intake.take(parts.configuration.active, event)
             case ControlRequest():
-                self._orders.take(event)
+                self._api.take(event)
             case PruneScanned():
-                self._pruner.hear(event)
+                parts.pruner.hear(event)
             case ThreadCrashed():
                 raise fallen(event)
             case Signalled(number):
@@ -282,88 +225,151 @@ class Daemon:
         """While the database cannot be written; False: told to stop."""
         match event:
             case ControlRequest() if event.request.do not in {"status", "stop"}:
-                decline(event, self.patience.trouble or StoreUnavailable())
+                decline(event, self._parts.store_retry.trouble or StoreUnavailable())
             case ControlRequest() | Signalled() | ThreadCrashed():
                 self._handle(event)
             case _:
-                self._tell_systemd(self.inboxes.views())
-        return not self._ending.has_begun
+                self._tell_systemd(self._snapshot())
+        return not self._shutdown.has_begun
 
-    def _forgive(self) -> None:
-        self.dispatcher.forgive()
-
-    def _job_ended(self, order: Order, outcome: Outcome, state: JobState) -> None:
-        if isinstance(outcome, Changed | Vanished):
-            # What stands there now, or comes back, is new work: nobody else looks at it again.
-            self.inboxes.resettle(order.source)
-        else:
-            self.disposer.glance(order)
-        if state in {JobState.DONE, JobState.FAILED}:
-            self.herald.ended(order, outcome)
-        if state is not JobState.WAITING:
-            self.sources.offer(order.job_id)
+    def _reset_deadlines(self) -> None:
+        self._parts.pool.reset_deadlines()
 
     def stop(self) -> None:
         """Gracefully; asked a second time, at once."""
-        if self._ending.has_begun:
-            self.dispatcher.kill()
+        if self._shutdown.has_begun:
+            self._parts.pool.kill()
             return
-        self._ending.begin()
+        self._shutdown.begin()
         _log.info("stopping at the end of the tile (asked once more: at once)")
-        self._readiness.stopping()
-        self.dispatcher.begin_stop()
+        self._parts.readiness.stopping()
+        self._parts.pool.begin_stop()
 
     def _is_over(self) -> bool:
-        grace_s = self._ending.grace_s
+        grace_s, is_stopped = self._shutdown.grace_s, self._parts.pool.is_stopped
         if grace_s is None:
             return False
         if grace_s < 0:
-            if not self.dispatcher.is_stopped:
+            if not is_stopped:
                 _log.warning("the tile takes too long: the worker is killed")
             return True
-        return self.dispatcher.is_stopped and not self.sources.is_busy
+        return is_stopped and not self._parts.cleanup.is_busy
 
     def reload(self) -> None:
         """Take a changed configuration; a broken one is refused and the old one stays."""
-        if self._configuration.is_fixed:
+        parts = self._parts
+        if parts.configuration.is_fixed:
             return
-        self._notifier.reloading()
-        if (before := self._configuration.read()) is not None:
+        parts.notifier.reloading()
+        if (before := parts.configuration.read()) is not None:
             self._take_over(before)
-        self._readiness.ready()
-
-    def _written_folders(self) -> list[Path]:
-        return written_folders(rule.delivery for rule in self.settings.rules)
+        parts.readiness.ready(self._snapshot())
 
     def _take_over(self, before: Settings) -> None:
         """Running work goes on with what it was given; jobs of removed rules are held."""
+        parts = self._parts
+        settings, active = parts.configuration.settings, parts.configuration.active
+        parts.pool.reconcile(
+            devices(settings, count_gpus()),
+            lambda device: parts.workers.differs(before, settings, device),
+            settings.keep_alive_s,
+        )
+        parts.store.reconsider(questions(active))
+        parts.inboxes.watch(active)
+        parts.notifications.on_reload()
         models = {rule.recipe.model for rule in before.rules if rule.enabled}
-        self._seating.reseat(self.dispatcher, before, self.settings)
-        self.store.reconsider(asked(self.active))
-        self.inboxes.watch(self.active)
-        self.herald.reloaded()
-        for model in dict.fromkeys(rule.recipe.model for rule in self.active):
+        for model in dict.fromkeys(rule.recipe.model for rule in active):
             if model not in models:
-                self.dispatcher.warm(Warm(model))
+                parts.pool.warm(Warm(model))
         _log.info(
             "the configuration was read anew: %s",
-            differences(before, self.settings),
+            differences(before, settings),
             extra=log.fields(log.Event.RELOADED),
         )
 
-    def _tell_systemd(self, views: Sequence[InboxView]) -> None:
-        self._vitals.beat()
-        self._readiness.tell(views, self.dispatcher.seats, needs_model=bool(self.active))
+    def _written_folders(self) -> list[Path]:
+        return written_folders(rule.delivery for rule in self._parts.configuration.settings.rules)
+
+    def _tell_systemd(self, snapshot: Snapshot) -> None:
+        self._liveness.beat()
+        self._parts.readiness.tell(snapshot)
+
+    def _snapshot(self) -> Snapshot:
+        parts = self._parts
+        trouble, monotonic = parts.store_retry.trouble, parts.clock.monotonic()
+        if trouble is None and monotonic >= self._count_at:
+            self._count_at = monotonic + _COUNT_EVERY_S
+            self._counted = parts.store.queue()
+        waiting, is_paused = self._counted
+        return Snapshot(
+            store=parts.dirs.store,
+            settings=parts.configuration.settings,
+            now=parts.clock.now(),
+            monotonic=monotonic,
+            started_at=self._started_at,
+            is_ready=parts.readiness.is_ready,
+            reload_error=parts.configuration.error,
+            store_trouble=trouble,
+            inboxes=tuple(parts.inboxes.views()),
+            workers=tuple(map(_view_of, parts.pool.slots)),
+            in_flight=tuple(replace(job) for job in parts.pool.in_flight),
+            source_troubles=tuple(parts.cleanup.troubles),
+            hook_troubles=parts.notifications.troubles,
+            waiting=waiting,
+            is_paused=is_paused,
+        )
+
+    def _is_drained(self, snapshot: Snapshot) -> bool:
+        """For a single pass; what no other round needs is asked for here alone."""
+        parts, now = self._parts, self._parts.clock.now()
+        if snapshot.in_flight or parts.cleanup_lanes.is_busy or not parts.events.is_empty:
+            # The lanes before the events: what they find is put there.
+            return False
+        names = [rule.name for rule in parts.configuration.active]
+        return replace(
+            snapshot,
+            has_open_ends=parts.cleanup.is_busy or parts.notifications.is_busy,
+            is_due_soon=bool(
+                parts.store.ready(names, now) or parts.store.retries(names, now, ARRIVING_S)
+            ),
+        ).is_drained
+
+
+def _view_of(slot: WorkerSlot) -> WorkerView:
+    return WorkerView(
+        slot.device,
+        slot.worker.pid if slot.worker else None,
+        slot.restart_in_s,
+        slot.last_death,
+        slot.is_stuck,
+        replace(slot.report, unusable=dict(slot.report.unusable)),
+    )
 
 
 def run_daemon(
     settings: Settings,
     dirs: Dirs,
-    notifier: Notifier,
+    seams: Seams,
+    events: EventQueue | None = None,
     *,
     once: bool = False,
     load: Callable[[], Settings] | None = None,
 ) -> ExitCode:
-    """The real daemon, in this process, until it is told to stop."""
-    seams = Seams(SystemClock(), notifier)
-    return Daemon(settings, dirs, seams, once=once, load=load).run()
+    """The daemon in this process, until it is told to stop.
+
+    Raises:
+        DaemonAlreadyRunning: another one holds this state directory.
+        StoreError: the database cannot be used.
+    """
+    events = events or EventQueue()
+    startup = Startup(settings, dirs, seams.clock, seams.notifier, events, waits=not once)
+    with caught(events.put), watched(events.put), contextlib.ExitStack() as held:
+        found = startup.enter(held)
+        if found is None:
+            return ExitCode.OK
+        opened = Opened(events, *found)
+        return Daemon(settings, dirs, seams, opened, once=once, load=load).run()
+
+
+def real_seams(notifier: Notifier) -> Seams:
+    return Seams(SystemClock(), notifier)

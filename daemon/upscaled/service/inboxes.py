@@ -9,7 +9,7 @@ from upscaled import rules as matching
 from upscaled.clock import Clock
 from upscaled.config.settings import RuleSettings
 from upscaled.dirs import find_trash
-from upscaled.service.upkeep.known_mounts import FootingOf
+from upscaled.service.upkeep.known_mounts import MountOf
 from upscaled.watch.inbox import STOP_S, Inbox
 from upscaled.watch.spec import ArrivalBatch, InboxSpec, InboxView
 
@@ -32,7 +32,7 @@ def real_inbox(spec: InboxSpec, deliver: Callable[[ArrivalBatch], None], clock: 
     return Inbox(spec, deliver, clock)
 
 
-def specs(active: Sequence[RuleSettings], mount_of: FootingOf = lambda _: None) -> list[InboxSpec]:
+def specs(active: Sequence[RuleSettings], mount_of: MountOf = lambda _: None) -> list[InboxSpec]:
     """What to watch. Rules that share a root share its inbox, at the more careful setting."""
     roots = dict.fromkeys(root for rule in active for root in rule.roots)
     return [
@@ -92,7 +92,7 @@ class Inboxes:
         deliver: Callable[[ArrivalBatch], None],
         clock: Clock,
         make: MakeInbox,
-        mount_of: FootingOf = lambda _: None,
+        mount_of: MountOf = lambda _: None,
     ) -> None:
         self._mount_of = mount_of
         self._deliver = deliver

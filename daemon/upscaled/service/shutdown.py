@@ -4,18 +4,12 @@ Some may hang and cannot be killed.
 """
 
 import logging
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from upscaled.clock import Clock
-from upscaled.service.events import EventQueue
 from upscaled.service.inboxes import Inboxes
-from upscaled.service.queue.dispatch import Dispatcher
 from upscaled.service.sources.cleanup_lanes import CleanupLanes
-from upscaled.watch.spec import InboxView
-
-if TYPE_CHECKING:
-    from upscaled.service.daemon import Daemon
+from upscaled.service.workers.pool import WorkerPool
 
 _log = logging.getLogger(__name__)
 
@@ -55,44 +49,27 @@ class Shutdown:
         return self._since + STOP_GRACE_S - self._clock.monotonic()
 
 
-def is_drained(supervisor: "Daemon", events: EventQueue, views: Sequence[InboxView]) -> bool:
-    """Whether all that lay in the inboxes is done, and everybody who is told of it was told."""
-    idle = all(view.first_scan_done and not view.settling for view in views)
-    names = [rule.name for rule in supervisor.active]
-    return (
-        idle
-        # Before the mailbox is looked at: what it finds is put there.
-        and not supervisor.disposer.is_busy
-        and events.is_empty
-        and not supervisor.dispatcher.flights
-        and not supervisor.sources.is_busy
-        and not supervisor.herald.is_busy
-        and not supervisor.store.ready(names, supervisor.clock.now())
-        and not supervisor.store.retries(names, supervisor.clock.now(), ARRIVING_S)
-    )
-
-
 def shut(
-    dispatcher: Dispatcher,
+    pool: WorkerPool,
     inboxes: Inboxes,
-    disposer: CleanupLanes,
+    lanes: CleanupLanes,
     clock: Clock,
     *,
     since: float,
-    hear: Callable[[float], None],
+    on_event: Callable[[float], None],
 ) -> None:
-    """`hear(timeout_s)` waits for one event and handles it; the end began at `since`."""
+    """`on_event(timeout_s)` waits for one event and handles it; the end began at `since`."""
     until = since + STOP_LIMIT_S
-    dispatcher.kill()
+    pool.kill()
     inboxes.begin_stop()
-    while not dispatcher.is_stopped and clock.monotonic() < until:
-        hear(until - clock.monotonic())
-    for seat in dispatcher.seats:
-        if seat.worker is not None:
+    while not pool.is_stopped and clock.monotonic() < until:
+        on_event(until - clock.monotonic())
+    for slot in pool.slots:
+        if slot.worker is not None:
             _log.error(
                 "the worker (pid %d) hangs in the kernel and does not end; what it was at is "
                 "settled by the next start",
-                seat.worker.pid,
+                slot.worker.pid,
             )
     inboxes.stop(max(until - clock.monotonic(), _LAST_WAIT_S))
-    disposer.stop(max(until - clock.monotonic(), _LAST_WAIT_S))
+    lanes.stop(max(until - clock.monotonic(), _LAST_WAIT_S))

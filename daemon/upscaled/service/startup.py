@@ -3,21 +3,20 @@
 A daemon that ended would be given up by systemd after six tries, and stay away once there is room.
 """
 
-import os
 import signal
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-import upscaled
 from upscaled.clock import Clock
-from upscaled.codec import printable
 from upscaled.config.settings import Settings
 from upscaled.control.server import Server, refuse
 from upscaled.dirs import Dirs
 from upscaled.errors import ControlError, StoreUnavailable
 from upscaled.service import lock
 from upscaled.service.events import ControlRequest, Event, EventQueue, Signalled, ThreadCrashed
+from upscaled.service.status.live import live_status
+from upscaled.service.status.snapshot import Snapshot
 from upscaled.service.status.systemd_notify import Notifier
 from upscaled.service.store_retry import StoreRetry
 from upscaled.service.threads import fallen
@@ -47,7 +46,7 @@ class Startup:
         self._started = clock.monotonic()
         self._notifier = notifier
         self._waits = waits
-        self._patience = StoreRetry(
+        self._retry = StoreRetry(
             mailbox,
             clock,
             is_urgent=lambda event: isinstance(event, ControlRequest | Signalled | ThreadCrashed),
@@ -79,7 +78,7 @@ class Startup:
         return store, self._server
 
     def _insist(self, step: Callable[[], Any]) -> Any:
-        return self._patience.insist(step) if self._waits else step()
+        return self._retry.insist(step) if self._waits else step()
 
     def _listen(self) -> None:
         try:
@@ -91,7 +90,7 @@ class Startup:
             raise
 
     def _attend(self, event: Event | None) -> bool:
-        trouble = self._patience.trouble or StoreUnavailable()
+        trouble = self._retry.trouble or StoreUnavailable()
         match event:
             case ControlRequest(request, reply):
                 if not reply.set_running_or_notify_cancel():
@@ -115,21 +114,14 @@ class Startup:
         return True
 
     def _status(self, trouble: StoreUnavailable) -> dict[str, Any]:
-        """As `live_status`, of a daemon that has nothing yet."""
-        return {
-            "opening": True,
-            "pid": os.getpid(),
-            "version": upscaled.__version__,
-            "uptime_s": round(self._clock.monotonic() - self._started, 1),
-            "config_files": [printable(str(path)) for path in self._settings.source_files],
-            "notices": [str(notice.message) for notice in self._settings.notices],
-            "workers": [],
-            "rules": [],
-            "flights": [],
-            "problems": [
-                {
-                    "what": printable(f"everything waits: {trouble.message}"),
-                    "hint": trouble.hint and printable(trouble.hint),
-                }
-            ],
-        }
+        now = self._clock.now()
+        snapshot = Snapshot(
+            store=self._dirs.store,
+            settings=self._settings,
+            now=now,
+            monotonic=self._clock.monotonic(),
+            started_at=now - (self._clock.monotonic() - self._started),
+            is_opening=True,
+            store_trouble=trouble,
+        )
+        return live_status(snapshot)

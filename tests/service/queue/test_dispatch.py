@@ -23,8 +23,9 @@ from upscaled.job import (
 )
 from upscaled.service.queue import dispatch
 from upscaled.service.queue.dispatch import Dispatcher
-from upscaled.service.workers import slot as seats
+from upscaled.service.workers import slot as slots
 from upscaled.service.workers.executor import Died, Said
+from upscaled.service.workers.pool import WorkerPool
 from upscaled.service.workers.slot import HELD_S, STALL_S, WorkerSlot
 from upscaled.store.jobs import Store
 from upscaled.worker.messages import (
@@ -48,7 +49,7 @@ BEAT = Beat(1_000_000)
 
 
 class Daemon:
-    """A dispatcher, its store, and one worker after the other on each seat."""
+    """A dispatcher, its store, and one worker after the other in each slot."""
 
     def __init__(self, devices: int = 1, keep_alive_s: float | None = None) -> None:
         self.clock = FakeClock()
@@ -56,10 +57,11 @@ class Daemon:
         self.workers: list[FakeExecutor] = []
         self.ended: list[tuple[int, Outcome, JobState]] = []
         self.refuse: OSError | None = None
-        seats = [
-            WorkerSlot(f"cuda:{n}", self._start, self.clock, keep_alive_s) for n in range(devices)
-        ]
-        self.dispatcher = Dispatcher(self.store, self.clock, "me", seats, self._note)
+        self.pool = WorkerPool(
+            [f"cuda:{n}" for n in range(devices)],
+            lambda device: WorkerSlot(device, self._start, self.clock, keep_alive_s),
+        )
+        self.dispatcher = Dispatcher(self.store, self.clock, "me", self.pool, [self._note])
         self.rules = [RuleSettings("photos", (INBOX,), RECIPE, DELIVERY)]
 
     def _start(self, device: str) -> FakeExecutor:
@@ -74,17 +76,17 @@ class Daemon:
 
     def _deliver(self, event: Said | Died) -> None:
         if isinstance(event, Died):
-            self.dispatcher.bury(event)
+            self.dispatcher.on_worker_died(event)
         else:
-            self.dispatcher.hear(event.executor, event.message)
+            self.dispatcher.on_message(event.executor, event.message)
 
     @property
     def worker(self) -> FakeExecutor:
         return self.workers[-1]
 
     @property
-    def seat(self) -> WorkerSlot:
-        return self.dispatcher.seats[0]
+    def slot(self) -> WorkerSlot:
+        return self.pool.slots[0]
 
     def drop(self, *names: str, rule: str = "photos", **more: Any) -> None:
         arrivals = [arrival(name) for name in names]
@@ -94,9 +96,9 @@ class Daemon:
     def step(self, seconds: float = 0.0) -> None:
         """After `seconds` in which each worker that lives has beaten."""
         self.clock.advance(seconds)
-        for seat in self.dispatcher.seats:
-            if seat.state.beat is not None:
-                seat.hear(BEAT)
+        for slot in self.pool.slots:
+            if slot.report.beat is not None:
+                slot.on_message(BEAT)
         self.dispatcher.step(self.rules)
 
     def up(self) -> FakeExecutor:
@@ -150,12 +152,12 @@ def test_a_start_that_fails_is_tried_again_later_and_later(daemon: Daemon) -> No
     daemon.refuse = OSError(12, "Cannot allocate memory")
     daemon.step()
     assert daemon.workers == []
-    assert "Cannot allocate memory" in daemon.seat.last_death
+    assert "Cannot allocate memory" in daemon.slot.last_death
     daemon.step()
-    waits = [daemon.dispatcher.restart_in_s]
+    waits = [daemon.pool.restart_in_s]
     for _ in range(3):
-        daemon.step(daemon.dispatcher.restart_in_s)
-        waits.append(daemon.dispatcher.restart_in_s)
+        daemon.step(daemon.pool.restart_in_s)
+        waits.append(daemon.pool.restart_in_s)
     assert waits == [1.0, 3.0, 7.0, 15.0]
     daemon.refuse = None
     daemon.step(15)
@@ -165,9 +167,9 @@ def test_a_start_that_fails_is_tried_again_later_and_later(daemon: Daemon) -> No
 def test_restarts_are_spaced_and_never_give_up(daemon: Daemon) -> None:
     waits = []
     for _ in range(1_100):  # beyond what 2.0**n can hold
-        daemon.step(daemon.dispatcher.restart_in_s or 0)
+        daemon.step(daemon.pool.restart_in_s or 0)
         daemon.worker.die("exit code 1", 1)
-        waits.append(daemon.dispatcher.restart_in_s)
+        waits.append(daemon.pool.restart_in_s)
     assert waits[:7] == [0.0, 1.0, 3.0, 7.0, 15.0, 30.0, 30.0]
     assert waits[-1] == 30.0
 
@@ -182,7 +184,7 @@ def test_a_job_that_is_done_makes_the_next_restart_quick(daemon: Daemon) -> None
     daemon.step()
     daemon.worker.say(Finished(1, done()))
     daemon.worker.die("exit code 1", 1)
-    assert daemon.dispatcher.restart_in_s == 0.0
+    assert daemon.pool.restart_in_s == 0.0
 
 
 # The conversation
@@ -192,7 +194,7 @@ def test_questions_are_answered_and_outcomes_recorded(daemon: Daemon) -> None:
     daemon.drop("a.png")
     worker = daemon.up()
     worker.say(Progressed(1, "upscale", 2, 5))
-    (flight,) = daemon.dispatcher.flights
+    (flight,) = daemon.pool.in_flight
     assert (flight.stage, flight.done, flight.total) == ("upscale", 2, 5)
     worker.say(Identified(1, "c" * 64))
     worker.say(Announced(1, result()))
@@ -201,7 +203,7 @@ def test_questions_are_answered_and_outcomes_recorded(daemon: Daemon) -> None:
     assert orphan.result == result(), "committed before the answer"
     worker.say(Finished(1, done()))
     assert daemon.ended == [(1, done(), JobState.DONE)]
-    assert daemon.dispatcher.flights == []
+    assert daemon.pool.in_flight == []
     assert daemon.states() == ["done"]
 
 
@@ -229,12 +231,12 @@ def test_what_a_dead_worker_says_is_ignored(daemon: Daemon) -> None:
     old.is_dead = False
     old.die("again", 1)
     assert daemon.states() == ["waiting"]
-    assert daemon.seat.worker is daemon.worker
+    assert daemon.slot.worker is daemon.worker
 
 
 def test_what_it_says_of_itself_is_kept_for_status(daemon: Daemon) -> None:
     worker = daemon.up()
-    state = daemon.seat.state
+    state = daemon.slot.report
     worker.say(Fetching("m", "fetch", 1, 2))
     assert state.fetching
     worker.say(Unusable("m", "no network"))
@@ -410,8 +412,8 @@ def test_a_worker_that_the_kernel_holds_is_no_jobs_fault(
 ) -> None:
     daemon.drop("a.png", "b.png")
     worker = daemon.up()
-    monkeypatch.setattr(seats, "holds_any_thread", lambda pid: pid == worker.pid)
-    hanging = next(flight.order.source for flight in daemon.dispatcher.flights)
+    monkeypatch.setattr(slots, "holds_any_thread", lambda pid: pid == worker.pid)
+    hanging = next(flight.order.source for flight in daemon.pool.in_flight)
     answering = threading.Event()
     dead = frozenset({hanging} if is_disk else ())
     monkeypatch.setattr(dispatch, "find_unresponsive", lambda _paths, _limit_s: dead)
@@ -436,11 +438,11 @@ def test_a_worker_that_the_kernel_holds_is_no_jobs_fault(
         assert reasons[2] is None, "it was only behind it"
         daemon.up()
         daemon.step(600)
-        assert daemon.dispatcher.flights == [], "the rule waits for its disk"
+        assert daemon.pool.in_flight == [], "the rule waits for its disk"
         answering.set()
         daemon.dispatcher._dead["photos"].join()
         daemon.step(1)
-        assert len(daemon.dispatcher.flights) == 1, "one job finds out"
+        assert len(daemon.pool.in_flight) == 1, "one job finds out"
     else:
         assert set(reasons.values()) == {"a disk, or the device, does not answer"}
 
@@ -460,8 +462,8 @@ def test_a_file_that_hangs_each_worker_fails_with_what_it_did_and_what_to_do(
         f"it killed the worker 3 times ({hung})",
         "does another program open it? to try again: upscaled retry 1",
     )
-    assert daemon.seat.last_death is not None
-    assert "SIGKILL" not in daemon.seat.last_death
+    assert daemon.slot.last_death is not None
+    assert "SIGKILL" not in daemon.slot.last_death
 
 
 def test_the_next_death_is_not_taken_for_the_last_one(daemon: Daemon) -> None:
@@ -469,7 +471,7 @@ def test_the_next_death_is_not_taken_for_the_last_one(daemon: Daemon) -> None:
     daemon.up()
     daemon.step(STALL_S + 1)
     daemon.up().die("killed by SIGSEGV", -11)
-    assert daemon.seat.last_death == "died: killed by SIGSEGV"
+    assert daemon.slot.last_death == "died: killed by SIGSEGV"
 
 
 def test_an_idle_worker_may_be_silent(daemon: Daemon) -> None:
@@ -511,7 +513,7 @@ def test_a_job_that_is_not_done_in_time_fails_and_the_others_lose_nothing(daemon
     assert worker.is_dead
     assert daemon.states() == ["failed", "waiting"]
     assert daemon.attempts()[2] == 0
-    assert daemon.dispatcher.restart_in_s == 0.0
+    assert daemon.pool.restart_in_s == 0.0
 
 
 # Rest
@@ -528,7 +530,7 @@ def test_an_idle_worker_rests_and_comes_back_for_work() -> None:
     daemon.step()
     assert worker.jobs == [], "it is going"
     worker.die("exit code 0", 0)
-    assert daemon.seat.last_death is None
+    assert daemon.slot.last_death is None
     daemon.step()
     assert len(daemon.workers) == 2
     daemon.store.close()
@@ -541,7 +543,7 @@ def test_a_resting_seat_stays_empty_while_there_is_no_work() -> None:
     worker.die("exit code 0", 0)
     daemon.step(10_000)
     assert len(daemon.workers) == 1
-    assert daemon.dispatcher.restart_in_s is None
+    assert daemon.pool.restart_in_s is None
     daemon.store.close()
 
 
@@ -551,7 +553,7 @@ def test_a_resting_seat_stays_empty_while_there_is_no_work() -> None:
 def test_a_worker_that_is_renewed_does_what_it_has_and_is_started_again(daemon: Daemon) -> None:
     daemon.drop(*(f"{n}.png" for n in range(5)))
     worker = daemon.up()
-    daemon.seat.renew()
+    daemon.slot.restart_when_idle()
     for job_id in (1, 2, 3):
         daemon.step()
         assert Stop() not in worker.sent
@@ -562,13 +564,13 @@ def test_a_worker_that_is_renewed_does_what_it_has_and_is_started_again(daemon: 
     assert worker.sent.count(Stop()) == 1
     worker.die("exit code 0", 0)
     assert daemon.up().jobs == [4, 5]
-    assert daemon.seat.last_death is None
+    assert daemon.slot.last_death is None
 
 
 def test_an_idle_worker_is_renewed_at_once_even_if_nothing_waits() -> None:
     daemon = Daemon(keep_alive_s=300)
     worker = daemon.up()
-    daemon.seat.renew()
+    daemon.slot.restart_when_idle()
     daemon.step()
     assert worker.sent == [Stop()]
     worker.die("exit code 0", 0)
@@ -580,7 +582,7 @@ def test_an_idle_worker_is_renewed_at_once_even_if_nothing_waits() -> None:
 def test_a_death_on_the_way_to_a_renewal_is_blamed_as_ever(daemon: Daemon) -> None:
     daemon.drop("a.png")
     worker = daemon.up()
-    daemon.seat.renew()
+    daemon.slot.restart_when_idle()
     worker.die("killed by SIGSEGV", -11)
     assert daemon.attempts() == {1: 1}
     assert daemon.up().jobs == [1]
@@ -594,7 +596,7 @@ def test_a_device_that_is_not_wanted_any_more_ends_its_work_and_goes() -> None:
     for worker in (first, second):
         worker.say(BEAT)
     daemon.step()
-    daemon.dispatcher.seats[1].retire()
+    daemon.pool.slots[1].remove()
     for job_id in second.jobs:
         second.say(Finished(job_id, done()))
     daemon.step()
@@ -602,7 +604,7 @@ def test_a_device_that_is_not_wanted_any_more_ends_its_work_and_goes() -> None:
     assert len(second.jobs) == 3
     second.die("exit code 0", 0)
     daemon.step()
-    assert [seat.device for seat in daemon.dispatcher.seats] == ["cuda:0"]
+    assert [slot.device for slot in daemon.pool.slots] == ["cuda:0"]
     assert len(daemon.workers) == 2
     daemon.store.close()
 
@@ -614,14 +616,14 @@ def test_stopping_gives_back_what_was_in_flight_and_starts_nothing(daemon: Daemo
     daemon.drop("a.png", "b.png", "c.png")
     worker = daemon.up()
     worker.say(Progressed(1, "upscale", 1, 9, 100))
-    daemon.dispatcher.begin_stop()
+    daemon.pool.begin_stop()
     assert worker.sent[-1] == Stop()
-    assert not daemon.dispatcher.is_stopped
+    assert not daemon.pool.is_stopped
     worker.say(Finished(1, Interrupted()))
     worker.say(Finished(2, done()))
     daemon.step(1000)
     worker.die("exit code 0", 0)
-    assert daemon.dispatcher.is_stopped
+    assert daemon.pool.is_stopped
     daemon.step(1000)
     assert len(daemon.workers) == 1
     assert daemon.states() == ["waiting", "done", "waiting"]
@@ -631,9 +633,9 @@ def test_stopping_gives_back_what_was_in_flight_and_starts_nothing(daemon: Daemo
 def test_being_killed_while_stopping_costs_no_attempt(daemon: Daemon) -> None:
     daemon.drop("a.png")
     daemon.up().say(Progressed(1, "upscale", 1, 9, 100))
-    daemon.dispatcher.begin_stop()
-    daemon.dispatcher.kill()
-    assert daemon.dispatcher.is_stopped
+    daemon.pool.begin_stop()
+    daemon.pool.kill()
+    assert daemon.pool.is_stopped
     assert daemon.attempts() == {1: 0}
 
 
@@ -645,15 +647,15 @@ def test_a_worker_that_has_begun_no_tile_is_not_waited_for(
     worker = daemon.up()
     if stage:
         worker.say(Progressed(1, stage, 0, 1, 0))
-    daemon.dispatcher.begin_stop()
-    assert daemon.dispatcher.is_stopped, "while it loads a model, it hears nothing"
+    daemon.pool.begin_stop()
+    assert daemon.pool.is_stopped, "while it loads a model, it hears nothing"
     assert daemon.attempts() == {1: 0}
     assert daemon.states() == ["waiting"]
 
 
 def test_stopping_before_any_worker_is_over_at_once(daemon: Daemon) -> None:
-    daemon.dispatcher.begin_stop()
-    assert daemon.dispatcher.is_stopped
+    daemon.pool.begin_stop()
+    assert daemon.pool.is_stopped
     daemon.step(100)
     assert daemon.workers == []
 

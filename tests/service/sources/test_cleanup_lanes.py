@@ -168,7 +168,7 @@ def test_a_source_with_new_bytes_is_noticed(
         pending.source.unlink()
     order = Order(1, "r", pending.source, Path(), pending.fingerprint, RECIPE, pending.delivery)
 
-    disposer.glance(order)
+    disposer.check_unchanged(order)
     eventually(lambda: not disposer.is_busy)
 
     assert heard == ([SourceReplaced(pending.source)] if change == "new bytes" else [])

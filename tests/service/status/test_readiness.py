@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from support.fakes import FakeClock, FakeExecutor, ListNotifier
+from upscaled.config.settings import RuleSettings, Settings
+from upscaled.job import Delivery, Recipe
 from upscaled.service.status.readiness import BEAT_LIMIT_S, NEWS_LIMIT_S, Readiness
+from upscaled.service.status.snapshot import Snapshot, WorkerView
 from upscaled.service.workers.slot import FROZEN_S, WorkerSlot
 from upscaled.watch.spec import InboxView
 from upscaled.worker.messages import Beat, Begin, Resident, Unusable
@@ -27,7 +30,7 @@ class Told:
 
     clock: FakeClock = field(default_factory=FakeClock)
     notifier: ListNotifier = field(default_factory=lambda: ListNotifier(watchdog_interval_s=30.0))
-    text: str = "one"
+    waiting: int = 0
 
     def __post_init__(self) -> None:
         self.view = InboxView(
@@ -41,22 +44,35 @@ class Told:
             beat_monotonic=self.clock.monotonic(),
             first_scan_done=False,
         )
-        self.seat = WorkerSlot("cpu", self._start, self.clock, None)
-        self.readiness = Readiness(self.notifier, self.clock, lambda _ready: self.text)
+        self.slot = WorkerSlot("cpu", self._start, self.clock, None)
+        self.readiness = Readiness(self.notifier, self.clock)
 
     def _start(self, device: str) -> FakeExecutor:
         begin = Begin(device, "auto", None, "/models", "mark", {}, {})
         return Immortal(begin, lambda _message: None, willing=False)
 
+    def snapshot(self, *, needs_model: bool) -> Snapshot:
+        rule = RuleSettings("photos", (Path("/inbox"),), Recipe("m"), Delivery(Path("/outbox")))
+        return Snapshot(
+            store=Path("/store"),
+            settings=Settings((rule,) if needs_model else ()),
+            now=self.clock.now(),
+            monotonic=self.clock.monotonic(),
+            started_at=0.0,
+            inboxes=(self.view,),
+            workers=(WorkerView("cpu", is_stuck=self.slot.is_stuck, report=self.slot.report),),
+            waiting=self.waiting,
+        )
+
     def tell(self, *, needs_model: bool = True) -> list[str]:
         """The first word of each message that this round sends."""
         before = len(self.notifier.sent)
-        self.readiness.tell([self.view], [self.seat], needs_model=needs_model)
+        self.readiness.tell(self.snapshot(needs_model=needs_model))
         return [words[0].partition("=")[0] for words in self.notifier.sent[before:]]
 
     def prepare(self) -> None:
         self.view = replace(self.view, first_scan_done=True)
-        self.seat.hear(RESIDENT)
+        self.slot.on_message(RESIDENT)
 
     def pass_time(self, seconds: float) -> None:
         """In which the inbox goes on."""
@@ -71,7 +87,7 @@ def told() -> Told:
 
 def test_ready_comes_once_after_the_first_scan_and_the_model(told: Told) -> None:
     assert "READY" not in told.tell()
-    told.seat.hear(RESIDENT)
+    told.slot.on_message(RESIDENT)
     assert "READY" not in told.tell()
     told.prepare()
     assert told.tell().count("READY") == 1
@@ -83,7 +99,7 @@ def test_a_model_that_cannot_be_used_is_a_checked_model(
     told: Told, known: Resident | Unusable
 ) -> None:
     told.view = replace(told.view, first_scan_done=True)
-    told.seat.hear(known)
+    told.slot.on_message(known)
     assert "READY" in told.tell()
 
 
@@ -98,7 +114,7 @@ def test_time_is_asked_for_while_a_start_gets_on_and_not_when_it_hangs(told: Tol
     assert "EXTEND_TIMEOUT_USEC" in told.tell()
     for number in range(40):
         told.pass_time(NEWS_LIMIT_S / 2)
-        told.text = f"fetched {number}"
+        told.view = replace(told.view, files=number)
         told.tell()
     told.pass_time(10)
     assert "EXTEND_TIMEOUT_USEC" in told.tell(), "an hour in, and still getting on"
@@ -111,7 +127,7 @@ def test_the_status_is_sent_when_it_changes_and_not_more_often_than_one_can_read
 ) -> None:
     told.prepare()
     told.tell()
-    told.text = "two"
+    told.waiting = 2
     assert "STATUS" not in told.tell()
     told.pass_time(2)
     assert told.tell() == ["STATUS"]
@@ -151,21 +167,21 @@ def test_a_watcher_whose_disk_does_not_answer_stops_nobody_else(told: Told) -> N
     told.tell()
     told.clock.advance(2 * BEAT_LIMIT_S)
     assert "WATCHDOG" in told.tell(), "a new start would hang as well"
-    told.seat.hear(RESIDENT)
+    told.slot.on_message(RESIDENT)
     assert "READY" in told.tell(), "the others begin"
 
 
 def test_a_frozen_worker_is_killed_and_starves_the_watchdog_if_that_does_not_help(
     told: Told,
 ) -> None:
-    told.seat.step(work_waits=lambda: False)
-    told.seat.hear(Beat(1))
+    told.slot.step(work_waits=lambda: False)
+    told.slot.on_message(Beat(1))
     told.pass_time(FROZEN_S + 1)
-    told.seat.step(work_waits=lambda: False)
+    told.slot.step(work_waits=lambda: False)
     assert "WATCHDOG" in told.tell(), "it was killed just now"
     told.pass_time(31)
     assert "WATCHDOG" not in told.tell()
-    told.seat.vacate("killed by SIGKILL")
+    told.slot.on_exit("killed by SIGKILL")
     assert "WATCHDOG" in told.tell()
 
 

@@ -39,7 +39,7 @@ def up_command(config: tuple[Path, ...], *, once: bool) -> int:
       upscaled up --config photos.yml
     """
     # The daemon's parts are loaded by this command alone.
-    from upscaled.service.daemon import run_daemon  # noqa: PLC0415
+    from upscaled.service.daemon import real_seams, run_daemon  # noqa: PLC0415
     from upscaled.service.status.systemd_notify import find_notifier  # noqa: PLC0415
 
     dirs = find_dirs()
@@ -52,7 +52,7 @@ def up_command(config: tuple[Path, ...], *, once: bool) -> int:
     return run_daemon(
         settings,
         dirs,
-        find_notifier(),
+        real_seams(find_notifier()),
         once=once,
         load=lambda: load_settings(config, dirs),
     )

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from upscaled.clock import Clock
 from upscaled.job import Fingerprint, JobState, MountIdentity, Order
-from upscaled.output.source_cleanup import FootingOf, OnFooting, dispose, fingerprint
+from upscaled.output.source_cleanup import MountOf, OnFooting, dispose, fingerprint
 from upscaled.service.events import MountObserved, SourceCleaned, SourceReplaced
 from upscaled.store.jobs import SourceCleanup
 
@@ -35,7 +35,7 @@ class CleanupLanes:
         mark: str,
         deliver: Deliver,
         clock: Clock,
-        mount_of: FootingOf = lambda _: None,
+        mount_of: MountOf = lambda _: None,
     ) -> None:
         self._mark = mark
         self._clock = clock
@@ -61,7 +61,7 @@ class CleanupLanes:
         """It is answered by `Disposed`."""
         self._lane(lane_of(pending)).take(pending)
 
-    def glance(self, order: Order) -> None:
+    def check_unchanged(self, order: Order) -> None:
         """`Replaced` is delivered if its source is not any more the file that was queued."""
         if order.fingerprint is not None:
             self._lane((order.inbox, None)).take((order.source, order.fingerprint))
@@ -82,7 +82,7 @@ class CleanupLanes:
 
 class _Lane:
     def __init__(
-        self, key: Lane, mark: str, deliver: Deliver, clock: Clock, mount_of: FootingOf
+        self, key: Lane, mark: str, deliver: Deliver, clock: Clock, mount_of: MountOf
     ) -> None:
         self._inbox, _ = key
         self._mark = mark
@@ -153,7 +153,7 @@ def is_replaced(source: Path, expected: Fingerprint) -> bool:
 def attempt(
     pending: SourceCleanup,
     mark: str,
-    mount_of: FootingOf = lambda _: None,
+    mount_of: MountOf = lambda _: None,
     found: OnFooting = lambda *_: None,
 ) -> SourceCleaned:
     """Do it; whatever is in the way comes back as trouble."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from upscaled.clock import Clock
+from upscaled.job import JobState, Order, Outcome
 from upscaled.service.events import SourceCleaned
 from upscaled.service.sources.cleanup_lanes import Lane, lane_of
 from upscaled.store.jobs import SourceCleanup, Store
@@ -68,6 +69,10 @@ class CleanupQueue:
             return None
         more = len(self._stuck) - 1
         return f"{self._trouble} (and {more} more)" if more else self._trouble
+
+    def job_ended(self, order: Order, _outcome: Outcome, state: JobState) -> None:
+        if state is not JobState.WAITING:
+            self.offer(order.job_id)
 
     def offer(self, job_id: int) -> None:
         """This job has just ended."""

@@ -1,54 +1,55 @@
-"""What only the running daemon knows, for `status`: plain JSON, keys are only ever added."""
+"""What only the running daemon knows, for `status`: plain JSON, keys are only ever added. Pure."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import upscaled
 from upscaled.codec import printable
-from upscaled.service.status.report import UNUSABLE
+from upscaled.config.settings import RuleSettings
+from upscaled.service.status.problem import Problem, ProblemCode
+from upscaled.service.status.snapshot import Snapshot, WorkerView
+from upscaled.service.workers.in_flight import InFlight
 from upscaled.watch.spec import InboxView
 
-if TYPE_CHECKING:
-    from upscaled.config.settings import RuleSettings
-    from upscaled.service.daemon import Daemon
-    from upscaled.service.workers.slot import InFlight, WorkerSlot
 
-
-def live_status(supervisor: "Daemon") -> dict[str, Any]:
-    now = supervisor.clock.monotonic()
-    views = supervisor.inboxes.views()
-    return {
+def live_status(snapshot: Snapshot) -> dict[str, Any]:
+    opening = {"opening": True} if snapshot.is_opening else {}
+    return opening | {
         "pid": os.getpid(),
         "version": upscaled.__version__,
-        "uptime_s": round(supervisor.clock.now() - supervisor.started_at, 1),
-        "store": os.fspath(supervisor.dirs.store),
-        "config_files": [printable(str(path)) for path in supervisor.settings.source_files],
-        "notices": [str(notice.message) for notice in supervisor.settings.notices],
-        "workers": [_worker(seat) for seat in supervisor.dispatcher.seats],
-        "rules": [_rule(rule, views) for rule in supervisor.settings.rules],
-        "flights": [_flight(flight, now) for flight in supervisor.dispatcher.flights],
-        "problems": list(_problems(supervisor, views)),
+        "uptime_s": round(snapshot.now - snapshot.started_at, 1),
+        "store": os.fspath(snapshot.store),
+        "config_files": [printable(str(path)) for path in snapshot.settings.source_files],
+        "notices": [str(notice.message) for notice in snapshot.settings.notices],
+        "workers": [_worker(worker) for worker in snapshot.workers],
+        "rules": [] if snapshot.is_opening else _rules(snapshot),
+        "flights": [_flight(job, snapshot.monotonic) for job in snapshot.in_flight],
+        "problems": [problem.as_json() for problem in problems(snapshot)],
     }
 
 
-def _worker(seat: "WorkerSlot") -> dict[str, Any]:
-    state = seat.state
+def _rules(snapshot: Snapshot) -> list[dict[str, Any]]:
+    return [_rule(rule, snapshot.inboxes) for rule in snapshot.settings.rules]
+
+
+def _worker(worker: WorkerView) -> dict[str, Any]:
+    report = worker.report
     return {
-        "device": seat.device,
-        "pid": seat.worker and seat.worker.pid,
-        "restart_in_s": seat.restart_in_s,
-        "memory_bytes": state.beat and state.beat.memory_bytes,
-        "free_bytes": state.beat and state.beat.free_bytes,
-        "tile_px": state.beat and state.beat.tile_px,
-        "compilation": state.beat and state.beat.compilation,
-        "resident": state.resident and asdict(state.resident),
-        "fetching": state.fetching and asdict(state.fetching),
+        "device": worker.device,
+        "pid": worker.pid,
+        "restart_in_s": worker.restart_in_s,
+        "memory_bytes": report.beat and report.beat.memory_bytes,
+        "free_bytes": report.beat and report.beat.free_bytes,
+        "tile_px": report.beat and report.beat.tile_px,
+        "compilation": report.beat and report.beat.compilation,
+        "resident": report.resident and asdict(report.resident),
+        "fetching": report.fetching and asdict(report.fetching),
     }
 
 
-def _rule(rule: "RuleSettings", views: list[InboxView]) -> dict[str, Any]:
+def _rule(rule: RuleSettings, views: Sequence[InboxView]) -> dict[str, Any]:
     return {
         "name": rule.name,
         "enabled": rule.enabled,
@@ -68,7 +69,7 @@ def _rule(rule: "RuleSettings", views: list[InboxView]) -> dict[str, Any]:
     }
 
 
-def _flight(flight: "InFlight", now: float) -> dict[str, Any]:
+def _flight(flight: InFlight, now: float) -> dict[str, Any]:
     share = flight.done / flight.total if flight.total else 0.0
     upscaling_s = now - flight.stage_since if flight.stage == "upscale" else 0.0
     told = 0 < share <= 1 and upscaling_s > 0
@@ -88,32 +89,46 @@ def _flight(flight: "InFlight", now: float) -> dict[str, Any]:
     }
 
 
-def _problems(supervisor: "Daemon", views: list[InboxView]) -> Iterator[dict[str, str | None]]:
-    if supervisor.reload_error is not None:
-        yield _problem(
-            f"the changed configuration is refused, the old one stays: "
-            f"{supervisor.reload_error.splitlines()[0]}",
+def problems(snapshot: Snapshot) -> Iterator[Problem]:
+    if snapshot.reload_error is not None:
+        first = snapshot.reload_error.splitlines()[0]
+        yield Problem(
+            ProblemCode.CONFIG_REFUSED,
+            f"the changed configuration is refused, the old one stays: {first}",
             "upscaled config check",
         )
-    if (trouble := supervisor.patience.trouble) is not None:
-        yield _problem(f"everything waits: {trouble.message}", trouble.hint)
-    for seat in supervisor.dispatcher.seats:
-        for model, unusable in seat.state.unusable.items():
-            yield _problem(f"model {model}{UNUSABLE}{unusable.reason}", unusable.hint)
-        if seat.restart_in_s is not None and seat.last_death is not None:
-            yield _problem(
-                f"the worker {seat.last_death}; it is started again",
-                "journalctl --user -u upscaled",
-            )
-    for trouble_of_sources in supervisor.sources.troubles:
-        yield _problem(trouble_of_sources, "check the permissions, and the disk: ls -l")
-    for failed in supervisor.herald.troubles:
-        yield _problem(failed, "try its command by hand; what it said: upscaled logs")
-    for view in views:
+    if (trouble := snapshot.store_trouble) is not None:
+        what = f"everything waits: {trouble.message}"
+        yield Problem(ProblemCode.STORE_WAITING, what, trouble.hint)
+    for worker in snapshot.workers:
+        yield from _of_worker(worker)
+    for source in snapshot.source_troubles:
+        hint = "check the permissions, and the disk: ls -l"
+        yield Problem(ProblemCode.SOURCE_STUCK, source, hint)
+    for hook in snapshot.hook_troubles:
+        hint = "try its command by hand; what it said: upscaled logs"
+        yield Problem(ProblemCode.HOOK_FAILED, hook, hint)
+    for view in snapshot.inboxes:
         if view.reason is not None and not view.is_well:
-            hint = "it is looked for by itself; to look now: upscaled scan"
-            yield _problem(f"inbox {view.root}: {view.reason}", hint)
+            yield Problem(
+                ProblemCode.INBOX_UNWATCHED,
+                f"inbox {view.root}: {view.reason}",
+                "it is looked for by itself; to look now: upscaled scan",
+            )
 
 
-def _problem(what: str, hint: str | None) -> dict[str, str | None]:
-    return {"what": printable(what), "hint": hint and printable(hint)}
+def _of_worker(worker: WorkerView) -> Iterator[Problem]:
+    for model, unusable in worker.report.unusable.items():
+        yield Problem(
+            ProblemCode.MODEL_UNUSABLE,
+            f"model {model} cannot be used: {unusable.reason}",
+            unusable.hint,
+            subject=model,
+        )
+    if worker.restart_in_s is not None and worker.last_death is not None:
+        yield Problem(
+            ProblemCode.WORKER_RESTARTING,
+            f"the worker {worker.last_death}; it is started again",
+            "journalctl --user -u upscaled",
+            subject=worker.device,
+        )

@@ -1,13 +1,12 @@
 """When systemd is told that the daemon is ready, what it does, and that it still makes progress."""
 
 import logging
-from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from upscaled.clock import Clock
-from upscaled.service.status.summary import is_scanned
+from upscaled.service.status.snapshot import Snapshot
+from upscaled.service.status.summary import is_scanned, summarise
 from upscaled.service.status.systemd_notify import Notifier
-from upscaled.service.workers.slot import WorkerSlot
-from upscaled.watch.spec import InboxView
 
 _log = logging.getLogger(__name__)
 
@@ -25,11 +24,9 @@ _SPEAK_EVERY_S = 2.0
 class Readiness:
     """The scheduler is the thread that calls `tell`: where it hangs, nothing is told."""
 
-    def __init__(self, notifier: Notifier, clock: Clock, describe: Callable[[bool], str]) -> None:
-        """`describe(ready)` gives the line for `systemctl status`."""
+    def __init__(self, notifier: Notifier, clock: Clock) -> None:
         self._notifier = notifier
         self._clock = clock
-        self._describe = describe
         self.is_ready = False
         self._is_stopping = False
         self._said = ""
@@ -37,23 +34,21 @@ class Readiness:
         self._speak_at = self._extend_at = self._watchdog_at = 0.0
         self._stuck: str | None = None
 
-    def tell(
-        self, views: Sequence[InboxView], seats: Sequence[WorkerSlot], *, needs_model: bool
-    ) -> None:
+    def tell(self, snapshot: Snapshot) -> None:
         """Called at least once a second."""
-        now = self._clock.monotonic()
+        now = snapshot.monotonic
         if not self._is_stopping:
-            if not self.is_ready and _is_prepared(views, seats, needs_model=needs_model):
-                self.ready()
+            if not self.is_ready and _is_prepared(snapshot):
+                self.ready(snapshot)
             if not self.is_ready:
                 self._ask_for_time(now)
-            self._speak(now)
-        self._feed_watchdog(now, stuck(views, seats, now))
+            self._speak(snapshot)
+        self._feed_watchdog(now, stuck(snapshot))
 
-    def ready(self) -> None:
+    def ready(self, snapshot: Snapshot) -> None:
         """The start, or a reload, is complete."""
         self.is_ready = True
-        self._said = self._describe(True)
+        self._said = summarise(replace(snapshot, is_ready=True))
         self._notifier.ready(self._said)
 
     def stopping(self) -> None:
@@ -68,11 +63,12 @@ class Readiness:
             self._extend_at = now + _EXTEND_EVERY_S
             self._notifier.extend_timeout(_EXTEND_S)
 
-    def _speak(self, now: float) -> None:
+    def _speak(self, snapshot: Snapshot) -> None:
+        now = snapshot.monotonic
         if now < self._speak_at:
             return
         self._speak_at = now + _SPEAK_EVERY_S
-        text = self._describe(self.is_ready)
+        text = summarise(replace(snapshot, is_ready=self.is_ready))
         if text != self._said:
             self._said = text
             self._news_at = now
@@ -89,21 +85,20 @@ class Readiness:
             self._notifier.watchdog()
 
 
-def stuck(views: Sequence[InboxView], seats: Sequence[WorkerSlot], now: float) -> str | None:
+def stuck(snapshot: Snapshot) -> str | None:
     """What makes no progress any more; None: all do."""
-    for view in views:
-        silent = now - view.beat_monotonic >= BEAT_LIMIT_S
+    for view in snapshot.inboxes:
+        silent = snapshot.monotonic - view.beat_monotonic >= BEAT_LIMIT_S
         # One dead disk is told of in `status`; to start again would stop all the other rules too.
         if not view.alive or (silent and not view.is_held):
             return f"the thread that watches {view.root} hangs"
+    stuck_workers = (worker for worker in snapshot.workers if worker.is_stuck)
     return next(
-        (f"the worker of {seat.device} cannot be killed" for seat in seats if seat.is_stuck), None
+        (f"the worker of {worker.device} cannot be killed" for worker in stuck_workers), None
     )
 
 
-def _is_prepared(
-    views: Sequence[InboxView], seats: Sequence[WorkerSlot], *, needs_model: bool
-) -> bool:
+def _is_prepared(snapshot: Snapshot) -> bool:
     """The first scan is over, and each model was loaded or found unusable."""
-    checked = any(seat.state.resident or seat.state.unusable for seat in seats)
-    return (checked or not needs_model) and all(map(is_scanned, views))
+    checked = any(worker.report.resident or worker.report.unusable for worker in snapshot.workers)
+    return (checked or not snapshot.needs_model) and all(map(is_scanned, snapshot.inboxes))

@@ -1,28 +1,29 @@
-"""The one line that `systemctl --user status` shows."""
+"""The one line that `systemctl --user status` shows. Pure."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from upscaled.log import escape
-from upscaled.service.workers.slot import InFlight, WorkerReport
+from upscaled.service.status.snapshot import Snapshot
+from upscaled.service.workers.in_flight import InFlight
+from upscaled.service.workers.worker_report import WorkerReport
 from upscaled.watch.spec import InboxView
 
-if TYPE_CHECKING:
-    from upscaled.service.daemon import Daemon
 
-
-def describe(supervisor: "Daemon", is_ready: bool) -> str:
-    views = supervisor.inboxes.views()
-    states = [seat.state for seat in supervisor.dispatcher.seats]
-    if supervisor.patience.trouble is not None:
-        return trouble(supervisor.patience.trouble.message)
-    if not is_ready:
-        return starting(views, states)
-    if supervisor.reload_error is not None:
-        return refused(supervisor.reload_error)
-    waiting, is_paused = supervisor.store.queue()
-    flights = supervisor.dispatcher.flights
-    return working(views, states, flights, waiting=waiting, is_paused=is_paused)
+def summarise(snapshot: Snapshot) -> str:
+    reports = [worker.report for worker in snapshot.workers]
+    if snapshot.store_trouble is not None:
+        return trouble(snapshot.store_trouble.message)
+    if not snapshot.is_ready:
+        return starting(snapshot.inboxes, reports)
+    if snapshot.reload_error is not None:
+        return refused(snapshot.reload_error)
+    return working(
+        snapshot.inboxes,
+        reports,
+        snapshot.in_flight,
+        waiting=snapshot.waiting,
+        is_paused=snapshot.is_paused,
+    )
 
 
 def starting(views: Sequence[InboxView], states: Sequence[WorkerReport]) -> str:

@@ -14,7 +14,7 @@ from upscaled.job import MountIdentity
 from upscaled.store.jobs import Store
 
 _log = logging.getLogger(__name__)
-FootingOf = Callable[[Path], MountIdentity | None]
+MountOf = Callable[[Path], MountIdentity | None]
 _PREFIX = "footing:"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from upscaled.clock import Clock
 from upscaled.errors import DiskMissing
 from upscaled.filesystem import mount_guard
-from upscaled.output.source_cleanup import FootingOf, fingerprint
+from upscaled.output.source_cleanup import MountOf, fingerprint
 from upscaled.service.events import PruneScanned
 from upscaled.store.jobs import Store
 from upscaled.store.pruning import Past
@@ -74,7 +74,7 @@ class Pruner:
 
 
 def look_in_background(
-    past: tuple[Past, ...], mount_of: FootingOf, deliver: Callable[[PruneScanned], None]
+    past: tuple[Past, ...], mount_of: MountOf, deliver: Callable[[PruneScanned], None]
 ) -> None:
     """A thread for it: a mount that does not answer holds up nothing but this."""
 
@@ -86,7 +86,7 @@ def look_in_background(
     threading.Thread(target=look, name="history", daemon=True).start()
 
 
-def is_gone(past: Past, mount_of: FootingOf = lambda _: None) -> bool:
+def is_gone(past: Past, mount_of: MountOf = lambda _: None) -> bool:
     """Whether this very file is no more; a disk that is not mounted now proves nothing."""
     try:
         found = fingerprint(past.source)
@@ -98,7 +98,7 @@ def is_gone(past: Past, mount_of: FootingOf = lambda _: None) -> bool:
         return False
 
 
-def _is_its_disk(past: Past, device: int | None, mount_of: FootingOf) -> bool:
+def _is_its_disk(past: Past, device: int | None, mount_of: MountOf) -> bool:
     """Whether the disk has only got another number, as many do at each start of the machine.
 
     The inbox lies where it always lay, and the file's folder on the same disk. An empty folder

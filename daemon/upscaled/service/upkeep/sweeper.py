@@ -10,7 +10,7 @@ from upscaled.errors import DiskMissing
 from upscaled.filesystem import mount_guard
 from upscaled.output.publish import sweep
 from upscaled.service.events import MountObserved
-from upscaled.service.upkeep.known_mounts import FootingOf
+from upscaled.service.upkeep.known_mounts import MountOf
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ class Sweeper:
         store_id: str,
         mark: str,
         clock: Clock,
-        mount_of: FootingOf,
+        mount_of: MountOf,
         deliver: Callable[[MountObserved], None],
     ) -> None:
         """Removes temporary files of this store, but for those of the run `mark`, which goes on.

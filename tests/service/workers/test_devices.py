@@ -3,8 +3,7 @@ from pathlib import Path
 import pytest
 
 from upscaled.config.settings import Settings
-from upscaled.service.workers.begin import devices
-from upscaled.service.workers.gpus import count_gpus, visible_gpus
+from upscaled.service.workers.devices import count_gpus, devices, visible_gpus
 
 
 def settings(device: str | tuple[str, ...]) -> Settings:
@@ -50,7 +49,7 @@ def test_only_visible_gpus_count(listed: str | None, expected: int) -> None:
 def test_a_machine_without_the_driver_has_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("upscaled.service.workers.gpus._DRIVER", tmp_path / "gpus")
+    monkeypatch.setattr("upscaled.service.workers.devices._DRIVER", tmp_path / "gpus")
     assert count_gpus() == 0
 
 
@@ -59,9 +58,9 @@ def test_gpus_count_only_for_a_torch_that_can_use_them(
 ) -> None:
     for address in ("0000:01:00.0", "0000:02:00.0"):
         (tmp_path / "gpus" / address).mkdir(parents=True)
-    monkeypatch.setattr("upscaled.service.workers.gpus._DRIVER", tmp_path / "gpus")
+    monkeypatch.setattr("upscaled.service.workers.devices._DRIVER", tmp_path / "gpus")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr("upscaled.service.workers.gpus._torch_has_cuda", lambda: True)
+    monkeypatch.setattr("upscaled.service.workers.devices._torch_has_cuda", lambda: True)
     assert count_gpus() == 2
-    monkeypatch.setattr("upscaled.service.workers.gpus._torch_has_cuda", lambda: False)
+    monkeypatch.setattr("upscaled.service.workers.devices._torch_has_cuda", lambda: False)
     assert count_gpus() == 0

@@ -47,13 +47,13 @@ def differences(old: Settings, new: Settings) -> Changes:
     )
 
 
-def asked(rules: Sequence[RuleSettings]) -> str:
+def questions(rules: Sequence[RuleSettings]) -> str:
     """A digest of all that decides whether some rule takes a file."""
-    questions = [
+    asked = [
         (rule.name, rule.roots, rule.recursive, rule.hidden, rule.include, rule.exclude, rule.when)
         for rule in rules
     ]
-    return hashlib.sha256(repr(questions).encode("utf-8", "surrogateescape")).hexdigest()
+    return hashlib.sha256(repr(asked).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 class ConfigWatch:

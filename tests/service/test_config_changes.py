@@ -12,8 +12,8 @@ from upscaled.config.grammar.conditions import Conditions
 from upscaled.config.load import load_config
 from upscaled.config.problems import ConfigProblems
 from upscaled.config.settings import Origin, RuleSettings, Settings
+from upscaled.service.config_changes import LOOK_S, Changes, ConfigWatch, differences, questions
 from upscaled.service.inboxes import Inboxes
-from upscaled.service.reload import LOOK_S, Changes, ConfigWatch, asked, differences
 from upscaled.watch.spec import ArrivalBatch, InboxSpec
 
 A = RuleSettings("a", (Path("/in/a"),), RECIPE, DELIVERY)
@@ -32,9 +32,9 @@ def test_rules_are_compared_by_name_wherever_they_stand() -> None:
 
 def test_only_what_decides_over_files_is_asked_of_them() -> None:
     moved = replace(A, origins={"": Origin("x", 9, 9)}, priority=7)
-    assert asked([moved, B]) == asked([A, B])
+    assert questions([moved, B]) == questions([A, B])
     asks_more = replace(A, when=Conditions(gray=True))
-    assert len({asked(rules) for rules in ([A, B], [B, A], [A], [asks_more, B])}) == 4
+    assert len({questions(rules) for rules in ([A, B], [B, A], [A], [asks_more, B])}) == 4
 
 
 class Files:

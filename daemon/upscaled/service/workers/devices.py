@@ -1,12 +1,22 @@
-"""How many NVIDIA GPUs there are, for a process that never loads torch."""
+"""Which devices get a worker; GPUs are counted by a process that never loads torch."""
 
 import importlib.util
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from upscaled.config.settings import Settings
+
 _DRIVER = Path("/proc/driver/nvidia/gpus")
 """The kernel driver lists each GPU here by its PCI address."""
+
+
+def devices(settings: Settings, gpus: int) -> tuple[str, ...]:
+    """One worker for each of these; `gpus`: how many the machine shows."""
+    named = settings.device
+    if named == "auto" and gpus > 1:
+        return tuple(f"cuda:{index}" for index in range(gpus))
+    return (named,) if isinstance(named, str) else named
 
 
 def count_gpus() -> int:
