@@ -9,6 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "daemon" / "upscaled"
 LAYERS = [
+    {"cause"},
     {"", "errors", "clock", "dirs", "job", "text"},
     {"log", "codec", "filesystem", "formats"},
     {"config"},
@@ -21,7 +22,7 @@ LAYERS = [
 ]
 """From the base to the edge; a part is a folder or module of the package, "" is its version."""
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
-BASE = LAYERS[0] | LAYERS[1]
+BASE = LAYERS[0] | LAYERS[1] | LAYERS[2]
 BASE_ONLY = {"engine", "image", "store"}
 ONLY_UNDER = {
     "torch": "engine",

@@ -40,6 +40,8 @@ Only the command line turns these into text and exit codes; everything below rai
 
 from enum import IntEnum
 
+from upscaled.cause import Cause
+
 
 class ExitCode(IntEnum):
     OK = 0
@@ -56,6 +58,8 @@ class UpscaledError(Exception):
     """Something went wrong that can be foreseen."""
 
     exit_code: ExitCode = ExitCode.ERROR
+    cause: Cause = Cause.OTHER
+    """What it is for a job that it ends, or keeps waiting."""
 
     def __init__(self, message: str | None = None, *, hint: str | None = None) -> None:
         """`hint` names the next command to type or the thing to change."""
@@ -121,37 +125,51 @@ class StoreUnavailable(StoreError):
 class ModelError(UpscaledError):
     """A model cannot be used."""
 
+    cause = Cause.MODEL_UNUSABLE
+
 
 class ModelUnknown(ModelError):
     """No model of this name is known, and no file of this name exists."""
+
+    cause = Cause.MODEL_UNKNOWN
 
 
 class ModelCorrupt(ModelError):
     """A model file is damaged, or is not the file it should be."""
 
+    cause = Cause.MODEL_CORRUPT
+
 
 class ModelUnsupported(ModelError):
     """A model file holds a network that cannot upscale images here."""
+
+    cause = Cause.MODEL_UNSUPPORTED
 
 
 class ModelUnavailable(ModelError):
     """A model could not be fetched now."""
 
     exit_code = ExitCode.TEMPFAIL
+    cause = Cause.MODEL_UNAVAILABLE
 
 
 class DeviceError(UpscaledError):
     """The device cannot be used."""
 
+    cause = Cause.DEVICE_UNUSABLE
+
 
 class OutOfMemory(DeviceError):
     """Not even the smallest tile fits the memory there is."""
+
+    cause = Cause.NO_MEMORY
 
 
 class DeviceLost(DeviceError):
     """The device stopped working; the process has to start again."""
 
     exit_code = ExitCode.TEMPFAIL
+    cause = Cause.DEVICE_LOST
 
 
 class JobError(UpscaledError):
@@ -161,58 +179,84 @@ class JobError(UpscaledError):
 class UnreadableImage(JobError):
     """The file is not an image, or is damaged."""
 
+    cause = Cause.UNREADABLE
+
 
 class TruncatedImage(UnreadableImage):
     """The file ends before its image does; it may still be arriving."""
+
+    cause = Cause.TRUNCATED
 
 
 class UnsupportedImage(JobError):
     """The file is an image of a kind that is not handled."""
 
+    cause = Cause.UNSUPPORTED
+
 
 class ImageTooLarge(JobError):
     """The image, or its result, is larger than allowed."""
+
+    cause = Cause.TOO_LARGE
 
 
 class LargeEnough(JobError):
     """The image is as large already as its result should be."""
 
+    cause = Cause.ENOUGH_ALREADY
+
 
 class BadResult(JobError):
     """The network gave no picture (NaN, or one flat colour)."""
+
+    cause = Cause.BAD_RESULT
 
 
 class CommandFailed(JobError):
     """A command that the configuration names for a stage failed."""
 
+    cause = Cause.COMMAND_FAILED
+
 
 class NotTaken(JobError):
     """The conditions of its rule do not hold: the image is left to other rules, or alone."""
+
+    cause = Cause.OTHER_RULE
 
 
 class SourceChanged(JobError):
     """The source changed while it was read."""
 
+    cause = Cause.SOURCE_CHANGED
+
 
 class SourceVanished(JobError):
     """The source went away before it was read."""
 
+    cause = Cause.SOURCE_GONE
+
 
 class OutputExists(JobError):
     """A file that is not ours stands where the result should go."""
+
+    cause = Cause.OUTPUT_EXISTS
 
 
 class EnvironmentTrouble(JobError):
     """The machine stands in the way (disk, permission, mount), not the image."""
 
     exit_code = ExitCode.TEMPFAIL
+    cause = Cause.ENVIRONMENT
 
 
 class DiskMissing(EnvironmentTrouble):
     """The disk that a folder lies on is not mounted."""
+
+    cause = Cause.MOUNT_MISSING
 
 
 class StopRequested(UpscaledError):
     """Asked to stop before the work was finished."""
 
     exit_code = ExitCode.INTERRUPTED
+    cause = Cause.INTERRUPTED

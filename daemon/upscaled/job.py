@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from upscaled.cause import Cause
+
 
 class JobState(StrEnum):
     """`waiting → running → done | failed | cancelled`, and `running → waiting`."""
@@ -69,9 +71,6 @@ class ImageInfo:
     alpha: bool
     animated: bool
 
-
-NO_RULE = "no rule takes it: "
-"""How the reason of a job begins whose picture is nothing for any rule."""
 
 IMAGE_UPSCALE = "image-upscale"
 IMAGE_DENOISE = "image-denoise"
@@ -301,6 +300,17 @@ class Duplicate:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceFate:
+    """What became of a source, or why it stayed."""
+
+    cause: Cause
+    note: str
+    """For people."""
+    place: Path | None = None
+    """Where it is now, if it was moved."""
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The result is durable."""
 
@@ -324,6 +334,7 @@ class Failed:
 
     reason: str
     hint: str | None = None
+    cause: Cause = Cause.OTHER
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,6 +342,7 @@ class Retry:
     """The image is at fault, but time may mend it (a truncated file may be arriving)."""
 
     reason: str
+    cause: Cause = Cause.OTHER
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,6 +352,8 @@ class Snoozed:
     reason: str
     whole_rule: bool = True
     """Whether it would hit each job of the rule (a full disk) or this file only."""
+    hint: str | None = None
+    cause: Cause = Cause.ENVIRONMENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,9 +373,10 @@ class Vanished:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """Taken out of the queue by hand."""
+    """Not wanted: by a person, or by its rule."""
 
     reason: str
+    cause: Cause = Cause.OTHER
 
 
 Outcome = Done | Failed | Retry | Snoozed | Interrupted | Changed | Vanished | Cancelled

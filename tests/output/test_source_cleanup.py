@@ -33,7 +33,8 @@ def act(
     expected = expected or fingerprint(source)
     assert expected
     delivery = Delivery(Path("/outbox"), **wish)
-    return dispose(source, Path("sub"), expected, delivery, state, mark="mark")
+    fate = dispose(source, Path("sub"), expected, delivery, state, mark="mark")
+    return fate and fate.note
 
 
 def test_a_source_is_kept_unless_the_rule_says_otherwise(source: Path) -> None:

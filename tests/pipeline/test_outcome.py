@@ -7,6 +7,7 @@ import cv2
 import pytest
 
 from upscaled import errors
+from upscaled.cause import Cause
 from upscaled.job import (
     Cancelled,
     Changed,
@@ -22,31 +23,35 @@ TABLE = [
     (errors.SourceChanged(), Changed()),
     (errors.SourceVanished(), Vanished()),
     (errors.StopRequested(), Interrupted()),
-    (errors.TruncatedImage("cut"), Retry("cut")),
-    (errors.UnreadableImage("bad", hint="look"), Failed("bad", "look")),
-    (errors.UnsupportedImage("odd"), Failed("odd")),
-    (errors.ImageTooLarge("big"), Failed("big")),
-    (errors.LargeEnough("enough"), Cancelled("enough")),
-    (errors.BadResult("black"), Failed("black")),
-    (errors.OutputExists("there"), Failed("there")),
-    (errors.EnvironmentTrouble("no", hint="do"), Snoozed("no (do)", whole_rule=False)),
-    (errors.OutOfMemory("little"), Snoozed("little", whole_rule=False)),
-    (errors.DeviceError("gone"), Snoozed("gone")),
-    (errors.ModelUnknown("which"), Snoozed("which")),
-    (errors.ModelCorrupt("hash"), Snoozed("hash")),
-    (errors.ModelUnavailable("net"), Snoozed("net")),
-    (MemoryError(), Retry("not enough memory")),
+    (errors.TruncatedImage("cut"), Retry("cut", Cause.TRUNCATED)),
+    (errors.UnreadableImage("bad", hint="look"), Failed("bad", "look", Cause.UNREADABLE)),
+    (errors.UnsupportedImage("odd"), Failed("odd", cause=Cause.UNSUPPORTED)),
+    (errors.ImageTooLarge("big"), Failed("big", cause=Cause.TOO_LARGE)),
+    (errors.LargeEnough("enough"), Cancelled("enough", Cause.ENOUGH_ALREADY)),
+    (errors.BadResult("black"), Failed("black", cause=Cause.BAD_RESULT)),
+    (errors.OutputExists("there"), Failed("there", cause=Cause.OUTPUT_EXISTS)),
+    (errors.EnvironmentTrouble("no", hint="do"), Snoozed("no", whole_rule=False, hint="do")),
+    (errors.OutOfMemory("little"), Snoozed("little", whole_rule=False, cause=Cause.NO_MEMORY)),
+    (errors.DeviceError("gone"), Snoozed("gone", cause=Cause.DEVICE_UNUSABLE)),
+    (errors.ModelUnknown("which"), Snoozed("which", cause=Cause.MODEL_UNKNOWN)),
+    (errors.ModelCorrupt("hash"), Snoozed("hash", cause=Cause.MODEL_CORRUPT)),
+    (errors.ModelUnavailable("net"), Snoozed("net", cause=Cause.MODEL_UNAVAILABLE)),
+    (MemoryError(), Retry("not enough memory", Cause.NO_MEMORY)),
     (
         OSError(errno.ENOSPC, "No space left on device", "/out/a.png"),
-        Snoozed("cannot write /out/a.png: No space left on device"),
+        Snoozed("cannot write /out/a.png: No space left on device", cause=Cause.DISK_FULL),
     ),
-    (OSError(errno.EIO, "Input/output error"), Snoozed("cannot write: Input/output error")),
-    (OSError("odd"), Snoozed("cannot write: odd")),
+    (
+        OSError(errno.EIO, "Input/output error"),
+        Snoozed("cannot write: Input/output error", cause=Cause.CANNOT_WRITE),
+    ),
+    (OSError("odd"), Snoozed("cannot write: odd", cause=Cause.CANNOT_WRITE)),
     (
         OSError(errno.EFBIG, "File too large"),
         Failed(
             "its result is larger than a file may be there",
             "ask for a smaller one, by `output.format` or `scale`; or use another file system",
+            Cause.FILE_TOO_LARGE,
         ),
     ),
     (
@@ -54,9 +59,13 @@ TABLE = [
         Failed(
             "the file system does not take the name of its result: /out/a.png",
             "rename the source, or change `output.name`",
+            Cause.NAME_REFUSED,
         ),
     ),
-    (OSError(errno.EINVAL, "Invalid argument"), Snoozed("cannot write: Invalid argument")),
+    (
+        OSError(errno.EINVAL, "Invalid argument"),
+        Snoozed("cannot write: Invalid argument", cause=Cause.CANNOT_WRITE),
+    ),
 ]
 
 
@@ -75,7 +84,7 @@ def test_a_lost_device_ends_the_worker_not_the_job() -> None:
 def test_lack_of_memory_inside_opencv_is_lack_of_memory() -> None:
     told = "OpenCV(5.0.0) alloc.cpp:73: error: (-4:Insufficient memory) Failed to allocate 8 bytes"
     error = cv2.error(told)
-    assert outcome_of(error) == Retry("not enough memory")
+    assert outcome_of(error) == Retry("not enough memory", Cause.NO_MEMORY)
     assert is_foreseen(error)
 
 

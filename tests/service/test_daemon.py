@@ -35,6 +35,7 @@ from upscaled.service.sources import cleanup_lanes
 from upscaled.service.status.systemd_notify import Notifier, SystemdNotifier
 from upscaled.service.workers import slot
 from upscaled.service.workers.executor import Deliver
+from upscaled.store.database import Session
 from upscaled.store.jobs import Store
 from upscaled.store.views import open_views
 from upscaled.watch import inbox as watch_inbox
@@ -296,9 +297,15 @@ def test_a_single_pass_does_not_wait(house: House, monkeypatch: pytest.MonkeyPat
 def test_a_disk_that_fills_up_before_the_orphans_are_settled_is_waited_for(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, times = Store.orphans, [1_000]
-    trouble = StoreUnavailable("the disk is full")
-    monkeypatch.setattr(Store, "orphans", fail_at_first(times, trouble, real))
+    times, trouble = [1_000], StoreUnavailable("the disk is full")
+    failing = fail_at_first(times, trouble, Session.rows)
+
+    def rows(session: Session, sql: str, values: Any = ()) -> Any:
+        is_of_orphans = "owner <> ?" in sql
+        return (failing if is_of_orphans else real)(session, sql, values)
+
+    real = Session.rows
+    monkeypatch.setattr(Session, "rows", rows)
 
     def scenario() -> None:
         house.wait(house.problems, "it says why it waits")

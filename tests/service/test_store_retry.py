@@ -1,6 +1,8 @@
 """A database that cannot be written holds the daemon up; nothing is lost, and it still answers."""
 
+import sqlite3
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 
 import pytest
 
@@ -9,13 +11,12 @@ from upscaled.control.protocol import Request
 from upscaled.errors import StoreUnavailable
 from upscaled.service.events import ControlRequest, Event, EventQueue, Signalled, SourceCleaned
 from upscaled.service.store_retry import StoreRetry
+from upscaled.store.database import Session
 from upscaled.store.jobs import Store
 
 
 class Broken:
-    """Stands for a store that fails for a while."""
-
-    store_id = "here"
+    """A step of the store that fails for a while."""
 
     def __init__(self, failures: int) -> None:
         self.failures = failures
@@ -44,8 +45,6 @@ class Scene:
             attend=self._attend,
             relieved=self._relieved,
         )
-        store: Store = self.broken  # type: ignore[assignment]  # only what is called is there
-        self.store = self.patience.with_store(store)
 
     def _attend(self, event: Event | None) -> bool:
         self.attended.append(event)
@@ -56,8 +55,7 @@ class Scene:
         self.relieved += 1
 
     def learn(self, key: str) -> object:
-        learn = self.store.learn
-        return learn(key)  # type: ignore[call-arg]  # the twin's own
+        return self.patience.call(lambda: self.broken.learn(key))
 
 
 def test_what_failed_is_done_again_until_it_is_done() -> None:
@@ -103,5 +101,23 @@ def test_told_to_stop_it_gives_up_once_and_for_all() -> None:
     assert scene.patience.trouble is not None
 
 
-def test_what_is_no_method_is_given_as_it_is() -> None:
-    assert Scene(failures=0).store.store_id == "here"
+def test_each_call_of_a_store_is_repeated_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene(failures=0)
+    raw = Store.in_memory()
+    patient = scene.patience.with_store(raw)
+    real, failures = Session.write, [StoreUnavailable("full"), StoreUnavailable("full")]
+
+    def write(session: Session) -> AbstractContextManager[sqlite3.Connection]:
+        if failures:
+            raise failures.pop()
+        return real(session)
+
+    monkeypatch.setattr(Session, "write", write)
+    patient.learn("tile", "64", 1.0)
+    assert raw.learned() == {"tile": "64"}
+    assert scene.relieved == 1
+    failures.append(StoreUnavailable("full"))
+    with pytest.raises(StoreUnavailable):
+        raw.learn("tile", "128", 2.0)
+    assert patient.store_id == raw.store_id
+    raw.close()

@@ -149,8 +149,8 @@ class Whole(RuleBasedStateMachine):
     @initialize()
     def start(self) -> None:
         self.owner += 1
-        self.raw = Store.open(self.folder / "upscaled.db")
-        self.raw._rng = random.Random(5)  # noqa: S311 (repeatable delays)
+        repeatable = random.Random(5)  # noqa: S311 (delays, not cryptography)
+        self.raw = Store.open(self.folder / "upscaled.db", repeatable)
         self.mailbox = NoWait()
         self.patience = StoreRetry(
             self.mailbox,
@@ -350,12 +350,12 @@ class Whole(RuleBasedStateMachine):
 
     @rule()
     def disk_fills_up(self) -> None:
-        (pages,) = self.raw._conn.execute("PRAGMA page_count").fetchone()
-        self.raw._conn.execute(f"PRAGMA max_page_count = {pages}")
+        (pages,) = self.raw._session.conn.execute("PRAGMA page_count").fetchone()
+        self.raw._session.conn.execute(f"PRAGMA max_page_count = {pages}")
 
     @rule()
     def make_room(self) -> None:
-        self.raw._conn.execute(f"PRAGMA max_page_count = {_NO_LIMIT}")
+        self.raw._session.conn.execute(f"PRAGMA max_page_count = {_NO_LIMIT}")
 
     # What holds
 
@@ -376,7 +376,7 @@ class Whole(RuleBasedStateMachine):
             while self.turn():
                 pass
             self.time_passes(100.0)
-        rows = self.raw._conn.execute(
+        rows = self.raw._session.conn.execute(
             "SELECT path, inode, mtime_ns, output, state FROM job"
         ).fetchall()
         assert all(state not in {"waiting", "running"} for *_, state in rows), rows

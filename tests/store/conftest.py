@@ -40,11 +40,11 @@ class Queue:
 
     def column(self, job_id: int, name: str) -> object:
         sql = f"SELECT {name} FROM job WHERE id = ?"  # noqa: S608 (a literal of the tests)
-        return self.store._conn.execute(sql, (job_id,)).fetchone()[0]
+        return self.store._session.conn.execute(sql, (job_id,)).fetchone()[0]
 
     def events(self, job_id: int) -> list[str]:
         sql = "SELECT event FROM history WHERE job_id = ? ORDER BY id"
-        return [row[0] for row in self.store._conn.execute(sql, (job_id,))]
+        return [row[0] for row in self.store._session.conn.execute(sql, (job_id,))]
 
 
 @pytest.fixture

@@ -290,7 +290,7 @@ def test_a_rule_that_is_gone_keeps_its_jobs(queue: Queue) -> None:
 
 def test_a_claim_that_cannot_be_read_is_not_counted(store: Store, queue: Queue) -> None:
     queue.drop("a.png")
-    store._conn.execute("UPDATE recipe SET recipe = 'nonsense'")
+    store._session.conn.execute("UPDATE recipe SET recipe = 'nonsense'")
     with pytest.raises(ValueError, match="line 1"):
         store.claim(Ready("photos", suspect=False, priority=0, job_id=1), "me", NOW)
     assert queue.column(1, "state") == "waiting"

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from support.builders import NOW, done
+from upscaled.cause import Cause
 from upscaled.errors import StoreError, StoreTooNew
-from upscaled.job import Cancelled, Failed, Retry, Snoozed
+from upscaled.job import Cancelled, Failed, Retry, Snoozed, SourceFate
 from upscaled.store.jobs import Store
 from upscaled.store.schema import SCHEMA_VERSION
 
@@ -92,10 +93,17 @@ def test_retry_leaves_a_file_alone_that_is_queued_anew(queue: Queue) -> None:
     assert queue.column(old.job_id, "state") == "failed"
 
 
-@pytest.mark.parametrize("note", ["moved to /x/failed/a.png", "moved to the trash", "deleted"])
+@pytest.mark.parametrize(
+    "fate",
+    [
+        SourceFate(Cause.MOVED, "put aside", Path("/x/failed/a\udce9.png")),
+        SourceFate(Cause.TRASHED, "thrown away"),
+        SourceFate(Cause.DELETED, "gone"),
+    ],
+)
 @pytest.mark.parametrize("everything", [True, False])
 def test_what_its_rule_has_moved_away_stays_failed(
-    note: str,
+    fate: SourceFate,
     everything: bool,
     queue: Queue,
 ) -> None:
@@ -103,10 +111,10 @@ def test_what_its_rule_has_moved_away_stays_failed(
     moved, kept = queue.claim(), queue.claim()
     for job in (moved, kept):
         queue.store.record(job.job_id, Failed("x"), NOW)
-    queue.store.disposed(moved.job_id, NOW, note)
-    queue.store.disposed(kept.job_id, NOW, "changed since; left where it is")
+    queue.store.disposed(moved.job_id, NOW, fate)
+    queue.store.disposed(kept.job_id, NOW, SourceFate(Cause.LEFT_ALONE, "moved to nowhere"))
     wanted = None if everything else [99, moved.job_id, kept.job_id]
-    assert queue.store.moved_away(wanted) == {moved.job_id: note}
+    assert queue.store.moved_away(wanted) == {moved.job_id: fate}
     assert queue.store.retry(wanted, NOW) == [kept.job_id]
     assert queue.column(moved.job_id, "state") == "failed"
     # Where it was put back it is queued anew, under a new job.
@@ -142,7 +150,7 @@ BAD = [
 def test_the_schema_refuses_a_state_that_makes_no_sense(queue: Queue, change: str) -> None:
     queue.drop("a.png")
     with pytest.raises(sqlite3.IntegrityError):
-        queue.store._conn.execute(f"UPDATE job SET {change}")  # noqa: S608 (literals above)
+        queue.store._session.conn.execute(f"UPDATE job SET {change}")  # noqa: S608 (literals above)
 
 
 def test_the_schema_refuses_a_second_live_job_for_one_file(queue: Queue) -> None:
@@ -150,7 +158,7 @@ def test_the_schema_refuses_a_second_live_job_for_one_file(queue: Queue) -> None
     columns = "rule, path, relative, device, inode, size_bytes, mtime_ns, recipe_id, queued_at"
     copy = f"INSERT INTO job ({columns}) SELECT {columns} FROM job"  # noqa: S608 (the line above)
     with pytest.raises(sqlite3.IntegrityError):
-        queue.store._conn.execute(copy)
+        queue.store._session.conn.execute(copy)
 
 
 # Opening
@@ -226,7 +234,7 @@ def test_a_full_disk_is_told_and_the_store_goes_on_after_it(queue: Queue, statem
     """A trigger cannot fail a commit, a wrapped connection can."""
     queue.drop("a.png")
     order = queue.claim()
-    real = queue.store._conn
+    real = queue.store._session.conn
 
     class Full:
         def __getattr__(self, name: str) -> Any:
@@ -237,10 +245,10 @@ def test_a_full_disk_is_told_and_the_store_goes_on_after_it(queue: Queue, statem
                 raise sqlite3.OperationalError("database or disk is full")
             return real.execute(sql, *values)
 
-    queue.store._conn = Full()
+    queue.store._session.conn = Full()
     with pytest.raises(StoreError, match="disk is full"):
         queue.store.record(order.job_id, Retry("x"), NOW)
-    queue.store._conn = real
+    queue.store._session.conn = real
     assert queue.column(order.job_id, "state") == "running"
     queue.store.record(order.job_id, done(), NOW)
 
@@ -253,7 +261,7 @@ from support.builders import *
 from upscaled.store.jobs import Store
 store = Store.open(Path(sys.argv[1]))
 store.admit("photos", INBOX, [arrival()], RECIPE, DELIVERY, now=NOW)
-with store._write() as conn:
+with store._session.write() as conn:
     conn.execute("DELETE FROM job")
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -297,8 +305,8 @@ def test_bumped_jobs_go_first_in_the_order_named(queue: Queue, store: Store) -> 
 def test_what_no_rule_took_is_new_once_the_rules_are_others(queue: Queue, store: Store) -> None:
     store.reconsider("rules")
     queue.drop("a.png", "b.png")
-    store.record(queue.claim().job_id, Cancelled("no rule takes it: it is gray"), NOW)
-    store.record(queue.claim().job_id, Cancelled("it is gray; rule b takes it"), NOW)
+    store.record(queue.claim().job_id, Cancelled("it is gray", Cause.NO_RULE), NOW)
+    store.record(queue.claim().job_id, Cancelled("no rule takes it: not so", Cause.OTHER_RULE), NOW)
     assert store.reconsider("rules") == 0
     assert queue.drop("a.png", "b.png") == 0
     assert store.reconsider("others") == 1

@@ -106,7 +106,7 @@ class Ledger(RuleBasedStateMachine):
         if queued and live is not None:
             live.version = version
         elif queued:
-            (new,) = self.store._conn.execute("SELECT max(id) FROM job").fetchone()
+            (new,) = self.store._session.conn.execute("SELECT max(id) FROM job").fetchone()
             assert new not in self.jobs
             self.jobs[new] = Job(rule, name, version)
 
@@ -194,7 +194,7 @@ class Ledger(RuleBasedStateMachine):
 
     @invariant()
     def the_store_agrees(self) -> None:
-        rows = self.store._conn.execute("SELECT id, rule, path, state, attempts FROM job")
+        rows = self.store._session.conn.execute("SELECT id, rule, path, state, attempts FROM job")
         seen = {row[0]: (row[1], row[2], row[3], row[4]) for row in rows}
         assert seen == {
             job_id: (job.rule, f"/inbox/{job.name}".encode(), job.state, job.attempts)
@@ -210,7 +210,10 @@ class Ledger(RuleBasedStateMachine):
         """What waits runs in the end, once nobody pauses it and time goes by."""
         waiting = {(j.rule, j.name) for j in self.jobs.values() if j.state == "waiting"}
         by_hand = {
-            row[0] for row in self.store._conn.execute("SELECT rule FROM pause WHERE until IS NULL")
+            row[0]
+            for row in self.store._session.conn.execute(
+                "SELECT rule FROM pause WHERE until IS NULL"
+            )
         }
         later = self.now + 2 * retry.LONGEST_S
         offered = {ready.rule for ready in self.store.ready(RULES, later)}

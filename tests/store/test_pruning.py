@@ -51,8 +51,8 @@ def test_pages_cover_the_table_whatever_is_forgotten_between_them(queue: Queue) 
         queue.store.prune(ids, [])
         after = page.last_id
     assert seen == over
-    assert queue.store._conn.execute("SELECT count(*) FROM job").fetchone() == (5,)
-    assert queue.store._conn.execute("SELECT DISTINCT job_id FROM history").fetchall() == []
+    assert queue.store._session.conn.execute("SELECT count(*) FROM job").fetchone() == (5,)
+    assert queue.store._session.conn.execute("SELECT DISTINCT job_id FROM history").fetchall() == []
 
 
 def test_what_was_queued_again_meanwhile_stays(queue: Queue) -> None:
@@ -82,7 +82,9 @@ def test_a_duplicate_of_a_forgotten_job_stands_alone(queue: Queue) -> None:
     queue.drop("a.png", "b.png")
     first = end(queue, done())
     order = queue.claim()
-    queue.store._conn.execute("UPDATE job SET duplicate_of = ? WHERE id = ?", (first, order.job_id))
+    queue.store._session.conn.execute(
+        "UPDATE job SET duplicate_of = ? WHERE id = ?", (first, order.job_id)
+    )
     queue.store.prune([first], [])
     assert queue.column(order.job_id, "duplicate_of") is None
 
@@ -95,11 +97,11 @@ def test_however_many_old_jobs_are_forgotten_some_milliseconds_at_a_time(
     try:
         arrivals = map(arrival, map(str, range(count)))
         store.admit("photos", INBOX, arrivals, RECIPE, DELIVERY, now=NOW)
-        store._conn.execute("UPDATE job SET state = 'cancelled', finished_at = queued_at")
-        store._conn.execute(
+        store._session.conn.execute("UPDATE job SET state = 'cancelled', finished_at = queued_at")
+        store._session.conn.execute(
             "INSERT INTO history (job_id, at, event) SELECT id, 0, 'claimed' FROM job"
         )
-        store._conn.execute("UPDATE job SET duplicate_of = id - 1 WHERE id % 2 = 0")
+        store._session.conn.execute("UPDATE job SET duplicate_of = id - 1 WHERE id % 2 = 0")
         took_s = []
         after: int | None = 0
         while after is not None:
@@ -108,7 +110,7 @@ def test_however_many_old_jobs_are_forgotten_some_milliseconds_at_a_time(
             store.prune([past.job_id for past in page.past], [])
             took_s.append(time.thread_time() - began)
             after = page.last_id
-        left = store._conn.execute("SELECT count(*) FROM job").fetchone()
+        left = store._session.conn.execute("SELECT count(*) FROM job").fetchone()
     finally:
         store.close()
     assert left == (0,)

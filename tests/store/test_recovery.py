@@ -6,11 +6,15 @@ from typing import Any
 import pytest
 
 from support.builders import DELIVERY, NOW, done, result
-from upscaled.job import Failed, JobState
+from upscaled.cause import Cause
+from upscaled.job import Failed, JobState, SourceFate
 from upscaled.store import retry
 from upscaled.store.jobs import SourceCleanup
 
 Queue = Any
+
+
+FATE = SourceFate(Cause.MOVED, "moved to /x/caf\udce9.png", Path("/x/caf\udce9.png"))
 
 
 def test_only_running_jobs_of_other_owners_are_orphans(queue: Queue) -> None:
@@ -76,7 +80,7 @@ def test_a_source_is_pending_until_it_was_dealt_with(queue: Queue) -> None:
         good.job_id, JobState.DONE, good.source, Path("sub"), good.fingerprint, DELIVERY
     )
     assert (second.job_id, second.state) == (bad.job_id, JobState.FAILED)
-    queue.store.disposed(good.job_id, NOW, "moved to /x/caf\udce9.png")
+    queue.store.disposed(good.job_id, NOW, FATE)
     queue.store.disposed(bad.job_id, NOW)
     assert queue.store.disposals() == ()
     assert queue.events(good.job_id) == ["claimed", "done", "source"]

@@ -174,7 +174,7 @@ def test_a_database_of_another_version_is_told_with_what_to_do(
 def test_every_question_of_the_screens_is_answered_from_an_index(sql: str, store: Store) -> None:
     """With 100,000 jobs a `status` may look at few of them, and sort none but those it shows."""
     values = ["x"] * sql.count("?")
-    plan = [row[3] for row in store._conn.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
+    plan = [row[3] for row in store._session.conn.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
     assert "INDEX" in plan[0], plan
     assert plan[0].startswith("SEARCH") or "COVERING INDEX" in plan[0], plan
 
@@ -184,7 +184,7 @@ def test_the_queue_is_told_in_the_order_in_which_it_is_taken(queue: Queue, store
     queue.drop("c.png", rule="scans")
     queue.drop("d.png", rule="scans", priority=5)
     running = queue.claim()
-    readable = Views(store._conn)
+    readable = Views(store._session.conn)
     told = readable.queue(["photos", "scans"], most=10)
     assert [job.file.name for job in told] == ["a.png", "d.png", "b.png", "c.png"]
     assert told[0].id == running.job_id
@@ -196,5 +196,5 @@ def test_the_jobs_of_a_file_are_told_last_first(queue: Queue, store: Store) -> N
     queue.drop("a.png")
     store.record(queue.claim().job_id, Failed("no image"), NOW)
     queue.drop("a.png", version=2)
-    found = Views(store._conn).jobs_of(INBOX / "a.png")
+    found = Views(store._session.conn).jobs_of(INBOX / "a.png")
     assert [job.state for job in found] == ["waiting", "failed"]

@@ -104,9 +104,9 @@ def test_each_bad_model_gives_its_rule_one_clear_error_and_the_others_go_on(
     first = daemon.drop("first.png")
     stuck = {name: daemon.drop("a.png", inbox=daemon.folder / f"in-{stem(name)}") for name in BAD}
 
-    def waiting() -> dict[str, str]:
+    def waiting() -> dict[str, dict[str, Any]]:
         rules = daemon.status()["rules"]
-        return {rule["name"]: rule["reason"] for rule in rules if rule["state"] == "waiting"}
+        return {rule["name"]: rule for rule in rules if rule["state"] == "waiting"}
 
     daemon.wait_until(lambda: len(waiting()) == len(BAD), "each bad rule waits")
     second = daemon.drop("second.png")
@@ -114,11 +114,13 @@ def test_each_bad_model_gives_its_rule_one_clear_error_and_the_others_go_on(
         assert job.output is not None
         assert is_upscaled(job.output, job.file)
 
-    reasons = waiting()
+    waits = waiting()
     for name, (_, _, said) in BAD.items():
-        assert name in reasons[stem(name)]
-        assert said in reasons[stem(name)]
-        assert reasons[stem(name)].endswith(")"), "what to do stands in brackets"
+        rule = waits[stem(name)]
+        assert name in rule["reason"]
+        assert said in f"{rule['reason']} ({rule['hint']})"
+        assert rule["hint"], "what to do"
+        assert rule["cause"].startswith("model-")
         (job,) = daemon.jobs(stuck[name])
         assert (job.state, job.attempts) == (JobState.WAITING, 0)
     assert not (daemon.folder / "was-run").exists()

@@ -11,6 +11,7 @@ from PIL import Image
 
 from support.builders import order
 from support.fakes import NearestUpscaler
+from upscaled.cause import Cause
 from upscaled.errors import DeviceLost, ModelUnavailable
 from upscaled.job import (
     Done,
@@ -253,7 +254,7 @@ def test_each_lanes_trouble_is_its_jobs_alone(
     ended = bench.ended()
     assert ended[1] == Vanished()
     assert isinstance(ended[2], Retry)
-    assert ended[3] == Snoozed("no network (wait)")
+    assert ended[3] == Snoozed("no network", hint="wait", cause=Cause.MODEL_UNAVAILABLE)
     assert isinstance(ended[4], Failed)
     assert isinstance(ended[5], Done)
 

@@ -10,6 +10,7 @@ from upscaled.control.client import ask
 from upscaled.control.protocol import Request
 from upscaled.dirs import Dirs, find_dirs
 from upscaled.errors import ControlError, DaemonNotRunning, ExitCode, StoreError
+from upscaled.service.status.problem import Problem, ProblemCode
 from upscaled.service.status.report import build_report
 from upscaled.store.views import Overview, open_views
 
@@ -53,7 +54,7 @@ def exit_code(report: dict[str, Any], *, check: bool) -> ExitCode:
 
 def gather(dirs: Dirs, *, everything: bool = False) -> dict[str, Any]:
     """The report on the daemon of these folders, as far as it can be known."""
-    trouble: list[dict[str, str | None]] = []
+    trouble: list[Problem] = []
     live, silent = None, False
     try:
         live = ask(dirs, Request("status"))
@@ -61,7 +62,7 @@ def gather(dirs: Dirs, *, everything: bool = False) -> dict[str, Any]:
         pass
     except ControlError as error:
         silent = True
-        trouble.append({"what": error.message, "hint": error.hint})
+        trouble.append(Problem(ProblemCode.DAEMON_SILENT, error.message, error.hint))
     overview = Overview()
     # A service does not have what a shell exports: its jobs are where it says, not where we would.
     told = (live or {}).get("store")
@@ -69,7 +70,7 @@ def gather(dirs: Dirs, *, everything: bool = False) -> dict[str, Any]:
     if store != dirs.store:
         what = f"the daemon keeps its jobs in {store.parent}, other commands look in {dirs.state}"
         hint = "start both with the same $XDG_STATE_HOME: unset it here, or set it in the unit"
-        trouble.append({"what": what, "hint": hint})
+        trouble.append(Problem(ProblemCode.DAEMON_OTHER_STORE, what, hint))
     if store.exists():
         try:
             with open_views(store) as views:
@@ -77,8 +78,9 @@ def gather(dirs: Dirs, *, everything: bool = False) -> dict[str, Any]:
         except StoreError as error:
             # Half made by a daemon that waits for room: it says so itself.
             if not (live or {}).get("opening"):
-                trouble.append({"what": error.message, "hint": error.hint})
+                trouble.append(Problem(ProblemCode.STORE_UNREADABLE, error.message, error.hint))
     elif live is not None and not live.get("opening"):
         what = f"the job database {store} was moved or deleted while the daemon runs"
-        trouble.append({"what": what, "hint": "upscaled down; upscaled up"})
+        hint = "upscaled down; upscaled up"
+        trouble.append(Problem(ProblemCode.STORE_UNREADABLE, what, hint))
     return build_report(overview, live, trouble, silent=silent)

@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from upscaled.cause import Cause
 from upscaled.errors import SourceChanged
 from upscaled.filesystem import mount_guard
 from upscaled.filesystem.open_writers import is_open_for_writing
-from upscaled.job import Delivery, Fingerprint, JobState, MountIdentity
+from upscaled.job import Delivery, Fingerprint, JobState, MountIdentity, SourceFate
 from upscaled.output import durable, naming
 from upscaled.output.publish import sha256_of, stands
 
@@ -26,8 +27,8 @@ MountOf = Callable[[Path], MountIdentity | None]
 OnFooting = Callable[[Path, MountIdentity], None]
 
 TAKEN_SUFFIX = ".source"
-_CHANGED = "changed since; left where it is"
-_WRITTEN_TO = "open in a program that writes to it; left where it is"
+_CHANGED = SourceFate(Cause.LEFT_ALONE, "changed since; left where it is")
+_WRITTEN_TO = SourceFate(Cause.LEFT_ALONE, "open in a program that writes to it; left where it is")
 _log = logging.getLogger(__name__)
 
 
@@ -56,8 +57,8 @@ def dispose(
     taken_mark: str | None = None,
     mount_of: MountOf = lambda _: None,
     found: OnFooting = lambda *_: None,
-) -> str | None:
-    """Do what the rule says; a note for the job's history, None where the source stays.
+) -> SourceFate | None:
+    """Do what the rule says; what came of it, None where the source is to stay.
 
     A source that is no longer the file that was worked on is left alone. `mark` stands in the
     names of temporary files; `taken_mark` (`mark`) is the job's own in all runs: what was cut off
@@ -76,31 +77,25 @@ def dispose(
     if wish == "keep":
         return None
     file = _Source(source, taken(source, taken_mark or mark), expected, mark)
-    if not file.is_taken:
-        status = fingerprint(source)
-        if status is None:
-            _need_disk(source.parents[len(relative.parts)], mount_of)
-            return "already gone"
-        if not status.matches(expected):
-            return _CHANGED
-        if is_open_for_writing(source):
-            return _WRITTEN_TO
+    if not file.is_taken and (left := _why_left(file, relative, mount_of)) is not None:
+        return left
     try:
         match wish:
             case "delete":
-                note = _delete(file)
+                fate = _delete(file)
             case "trash":
-                note = _throw_away(source)
+                fate = _throw_away(source)
             case _:
                 base = _named(folder)
                 with mount_guard.hold_mount(
                     base, mount_of(base), required=None, make=durable.make_folder
                 ) as lies_on:
                     found(base, lies_on)
-                    note = f"moved to {_move(file, base / relative, base)}"
+                    place = _move(file, base / relative, base)
+                fate = SourceFate(Cause.MOVED, f"moved to {place}", place)
     except SourceChanged:
         return _CHANGED
-    return note
+    return fate
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +153,16 @@ class _Source:
             return
 
 
+def _why_left(file: _Source, relative: Path, mount_of: MountOf) -> SourceFate | None:
+    status = fingerprint(file.path)
+    if status is None:
+        _need_disk(file.path.parents[len(relative.parts)], mount_of)
+        return SourceFate(Cause.SOURCE_GONE, "already gone")
+    if not status.matches(file.expected):
+        return _CHANGED
+    return _WRITTEN_TO if is_open_for_writing(file.path) else None
+
+
 def _named(folder: Path | None) -> Path:
     if folder is None:
         raise ValueError("a move needs a folder")
@@ -170,21 +175,21 @@ def _need_disk(inbox: Path, mount_of: MountOf) -> None:
         mount_guard.check_mount(inbox, before, required=None)
 
 
-def _delete(file: _Source) -> str:
+def _delete(file: _Source) -> SourceFate:
     with file.held():
         durable.remove(file.private)
     durable.sync_folder(file.path.parent)
-    return "deleted"
+    return SourceFate(Cause.DELETED, "deleted")
 
 
-def _throw_away(source: Path) -> str:
+def _throw_away(source: Path) -> SourceFate:
     # Few rules want it, and it may bring GLib with it.
     from send2trash import send2trash  # noqa: PLC0415
 
     # Under its own name, by which a person looks for it there; and what is there is not lost.
     send2trash(source)
     durable.sync_folder(source.parent)
-    return "moved to the trash"
+    return SourceFate(Cause.TRASHED, "moved to the trash")
 
 
 def _move(file: _Source, folder: Path, base: Path) -> Path:

@@ -3,6 +3,7 @@
 import errno
 
 from upscaled import errors
+from upscaled.cause import Cause
 from upscaled.job import (
     Cancelled,
     Changed,
@@ -14,6 +15,13 @@ from upscaled.job import (
     Vanished,
 )
 
+_CAUSES = {
+    errno.ENOSPC: Cause.DISK_FULL,
+    errno.EDQUOT: Cause.DISK_FULL,
+    errno.EACCES: Cause.NO_PERMISSION,
+    errno.EPERM: Cause.NO_PERMISSION,
+    errno.EROFS: Cause.READ_ONLY,
+}
 _CV2_NO_MEMORY = "(-4:"
 """cv::Error::StsNoMem. `cv2.error.code` is of no use: it is the class's, whoever raised last."""
 
@@ -32,46 +40,51 @@ def outcome_of(error: Exception) -> Outcome:  # noqa: C901, PLR0911, PLR0912 (a 
         case errors.SourceVanished():
             return Vanished()
         case errors.NotTaken():
-            return Cancelled(error.message)
+            return Cancelled(error.message, error.cause)
         case errors.StopRequested():
             return Interrupted()
         case errors.LargeEnough():
-            return Cancelled(error.message)
+            return Cancelled(error.message, error.cause)
         case errors.TruncatedImage():
-            return Retry(error.message)
+            return Retry(error.message, error.cause)
         case errors.DiskMissing():
-            return Snoozed(with_hint(error))
+            return Snoozed(error.message, hint=error.hint, cause=error.cause)
         case errors.EnvironmentTrouble() | errors.OutOfMemory():
-            return Snoozed(with_hint(error), whole_rule=False)
+            return Snoozed(error.message, whole_rule=False, hint=error.hint, cause=error.cause)
         case errors.ModelError() | errors.DeviceError():
             # The rule's own trouble: mended by changing the rule or the file, then it goes on.
-            return Snoozed(with_hint(error))
+            return Snoozed(error.message, hint=error.hint, cause=error.cause)
         case errors.UpscaledError():
-            return Failed(error.message, error.hint)
+            return Failed(error.message, error.hint, error.cause)
         case _ if _lacks_memory(error):
-            return Retry("not enough memory")
+            return Retry("not enough memory", Cause.NO_MEMORY)
         case OSError(errno=errno.ENAMETOOLONG):
             return Failed(
                 f"the name of its result is too long: {error.filename}",
                 "shorten `output.name` or the folders below the inbox",
+                Cause.NAME_TOO_LONG,
             )
         case OSError(errno=errno.EFBIG):
             return Failed(
                 "its result is larger than a file may be there",
                 "ask for a smaller one, by `output.format` or `scale`; or use another file system",
+                Cause.FILE_TOO_LARGE,
             )
         case OSError(errno=errno.EILSEQ | errno.EINVAL) if error.filename:
             return Failed(
                 f"the file system does not take the name of its result: {error.filename}",
                 "rename the source, or change `output.name`",
+                Cause.NAME_REFUSED,
             )
         case OSError():
             name = f" {error.filename}" if error.filename else ""
-            return Snoozed(f"cannot write{name}: {error.strerror or error}")
+            cause = _CAUSES.get(error.errno or 0, Cause.CANNOT_WRITE)
+            return Snoozed(f"cannot write{name}: {error.strerror or error}", cause=cause)
         case _:
             return Failed(
                 f"a bug in upscaled: {type(error).__name__}: {error}",
                 "please report it, with the log: journalctl --user -u upscaled",
+                Cause.BUG,
             )
 
 
@@ -84,8 +97,3 @@ def _lacks_memory(error: Exception) -> bool:
     # OpenCV's own error, which is not imported for this.
     is_opencv = type(error).__module__ == "cv2" and _CV2_NO_MEMORY in str(error)
     return is_opencv or isinstance(error, MemoryError)
-
-
-def with_hint(error: errors.UpscaledError) -> str:
-    """Both in one line, for where there is room for a reason only."""
-    return f"{error.message} ({error.hint})" if error.hint else error.message

@@ -109,7 +109,13 @@ class ControlApi:
         queued = store.retry(wanted, self._clock.now())
         told = {"queued": len(queued), "moved": len(moved)}
         # Of all that failed there may be too many to name.
-        return told if wanted is None else told | {"jobs": queued, "places": list(moved.items())}
+        if wanted is None:
+            return told
+        return told | {
+            "jobs": queued,
+            "places": [(job, fate.note) for job, fate in moved.items()],
+            "moved_to": [(job, printable(str(f.place))) for job, f in moved.items() if f.place],
+        }
 
     def _forget(self, arguments: Arguments) -> dict[str, Any]:
         wanted = _jobs(arguments)

@@ -118,6 +118,7 @@ class Daemon:
         parts, active = self._parts, self._parts.configuration.active
         parts.notifier.status("Starting: taking up what was cut off")
         parts.notifier.extend_timeout(_RECOVERY_S)
+        parts.known_mounts.recall()
         recover(parts.store, parts.owner, parts.clock.now())
         parts.sweeper.step(self._written_folders)
         parts.store.reconsider(questions(active))

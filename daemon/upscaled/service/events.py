@@ -8,7 +8,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from upscaled.control.protocol import Request
-from upscaled.job import MountIdentity
+from upscaled.job import MountIdentity, SourceFate
 from upscaled.service.workers.executor import Died, Said
 from upscaled.watch.spec import ArrivalBatch
 
@@ -29,7 +29,7 @@ class SourceCleaned:
     """A source was kept, moved or deleted, or could not be."""
 
     job_id: int
-    note: str | None
+    fate: SourceFate | None
     trouble: str | None = None
 
 

@@ -6,7 +6,7 @@ A daemon that ended would be given up by systemd after six tries, and stay away 
 import signal
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, TypeVar
 
 from upscaled.clock import Clock
 from upscaled.config.settings import Settings
@@ -21,6 +21,8 @@ from upscaled.service.status.systemd_notify import Notifier
 from upscaled.service.store_retry import StoreRetry
 from upscaled.service.threads import fallen
 from upscaled.store.jobs import Store
+
+T = TypeVar("T")
 
 _START_S = 60.0
 """What systemd is asked for again and again; it would end a start of three minutes."""
@@ -66,10 +68,12 @@ class Startup:
             ControlError: the runtime folder cannot be used.
         """
         try:
-            self._insist(lambda: held.enter_context(lock.hold(self._dirs.lock, self._dirs.socket)))
-            self._insist(self._listen)
+            self._wait_for(
+                lambda: held.enter_context(lock.hold(self._dirs.lock, self._dirs.socket))
+            )
+            self._wait_for(self._listen)
             held.callback(self._server.stop)
-            store: Store = self._insist(lambda: Store.open(self._dirs.store))
+            store = self._wait_for(lambda: Store.open(self._dirs.store))
         except StoreUnavailable:
             if self._waits:
                 return None
@@ -77,8 +81,8 @@ class Startup:
         held.callback(store.close)
         return store, self._server
 
-    def _insist(self, step: Callable[[], Any]) -> Any:
-        return self._retry.insist(step) if self._waits else step()
+    def _wait_for(self, step: Callable[[], T]) -> T:
+        return self._retry.call(step) if self._waits else step()
 
     def _listen(self) -> None:
         try:

@@ -6,7 +6,7 @@ no outcome is lost, and no attempt is used.
 
 import logging
 from collections.abc import Callable
-from typing import Any, cast
+from typing import TypeVar
 
 from upscaled.clock import Clock
 from upscaled.errors import StoreUnavailable
@@ -15,14 +15,16 @@ from upscaled.store.jobs import Store
 
 _log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 _LONGEST_S = 30.0
-_GLANCE_S = 1.0
+_LOOK_S = 1.0
 
 
 class StoreRetry:
     def __init__(
         self,
-        mailbox: EventQueue,
+        events: EventQueue,
         clock: Clock,
         *,
         is_urgent: Callable[[Event], bool],
@@ -33,7 +35,7 @@ class StoreRetry:
 
         `relieved` is called after the wait: time that the daemon stood still is no job's.
         """
-        self._mailbox = mailbox
+        self._events = events
         self._clock = clock
         self._is_urgent = is_urgent
         self._attend = attend
@@ -46,13 +48,14 @@ class StoreRetry:
 
         Its methods raise StoreUnavailable only where the wait was given up.
         """
-        return cast("Store", _PatientStore(store, self))
+        return store.repeated(self.call)
 
-    def insist(self, method: Callable[..., Any], *words: Any, **named: Any) -> Any:
+    def call(self, method: Callable[[], T]) -> T:
+        """What `method` gives, once it can be done."""
         tries = 0
         while True:
             try:
-                result = method(*words, **named)
+                result = method()
             except StoreUnavailable as error:
                 self._wait(error, tries)
                 tries += 1
@@ -71,21 +74,9 @@ class StoreRetry:
         self.trouble = error
         until = self._clock.monotonic() + min(2.0 ** min(tries, 10), _LONGEST_S)
         while (left_s := until - self._clock.monotonic()) > 0:
-            event = self._mailbox.newest(min(left_s, _GLANCE_S))
+            event = self._events.newest(min(left_s, _LOOK_S))
             if event is not None and not self._is_urgent(event):
-                self._mailbox.defer(event)
+                self._events.defer(event)
             elif not self._attend(event):
                 self._given_up = True
                 raise error
-
-
-class _PatientStore:
-    def __init__(self, store: Store, patience: StoreRetry) -> None:
-        self._store = store
-        self._patience = patience
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._store, name)
-        if not callable(found):
-            return found
-        return lambda *words, **named: self._patience.insist(found, *words, **named)

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from upscaled import codec
-from upscaled.job import Arrival, Delivery, Fingerprint, Recipe
+from upscaled.cause import Cause
+from upscaled.job import Arrival, Delivery, Recipe
 from upscaled.store.columns import FINGERPRINT, fingerprint_columns
-from upscaled.store.database import Session
+from upscaled.store.database import InSession, transaction
 
 # Not by device: its number may be another one after each start of the machine.
 _KNOWN = """
@@ -28,30 +29,24 @@ WHERE state = 'waiting'
 """
 
 _REFUSE = f"""
-INSERT INTO job (rule, path, relative, {FINGERPRINT}, recipe_id, state, reason, queued_at,
-                 finished_at)
-SELECT ?, ?, ?, ?, ?, ?, ?, ?, 'failed', ?, ?, ? WHERE ? OR NOT EXISTS ({_KNOWN})
+INSERT INTO job (rule, path, relative, {FINGERPRINT}, recipe_id, state, cause, reason,
+                 queued_at, finished_at)
+SELECT ?, ?, ?, ?, ?, ?, ?, ?, 'failed', '{Cause.NOT_A_FILE}', ?, ?, ?
+WHERE ? OR NOT EXISTS ({_KNOWN})
 """
 
 
-class Arrivals(Session):
-    def is_known(self, rule: str, path: Path, fingerprint: Fingerprint) -> bool:
-        """Whether this very file was queued before, in whatever state its job is now.
-
-        A file that went away, or changed, under its job is not: should it come back just as it
-        was (a disk that is mounted again), it is new.
-        """
-        _, *identity = fingerprint_columns(fingerprint)
-        return self._row(_KNOWN, (os.fsencode(path), rule, *identity)) is not None
-
+class Arrivals(InSession):
+    @transaction
     def live_job(self, rule: str, path: Path) -> int | None:
         """The job of this file that waits or runs."""
-        row = self._row(
+        row = self._session.row(
             "SELECT id FROM job WHERE rule = ? AND path = ? AND state IN ('waiting', 'running')",
             (rule, os.fsencode(path)),
         )
         return None if row is None else int(row[0])
 
+    @transaction
     def admit(
         self,
         rule: str,
@@ -70,7 +65,7 @@ class Arrivals(Session):
         to its worker, which sees that its source changed. `again` queues known files too.
         """
         prefix = os.fsencode(root).rstrip(b"/") + b"/"
-        with self._write() as conn:
+        with self._session.write() as conn:
             recipe_id = self._recipe_id(recipe, delivery)
             admitted: list[tuple[Any, ...]] = []
             refused: list[tuple[Any, ...]] = []
@@ -86,15 +81,31 @@ class Arrivals(Session):
             conn.executemany(_REFUSE, refused)
             return conn.executemany(_ADMIT, admitted).rowcount if admitted else 0
 
+    @transaction
+    def reconsider(self, rules_digest: str) -> int:
+        """Where the rules are others than last time: look anew at files that none of them took.
+
+        They are not known any more, so that the next scan queues them; how many.
+        """
+        with self._session.write() as conn:
+            before = self._session.row("SELECT value FROM meta WHERE key = 'rules'")
+            if before is not None and before[0] == rules_digest:
+                return 0
+            conn.execute("INSERT OR REPLACE INTO meta VALUES ('rules', ?)", (rules_digest,))
+            return conn.execute(
+                "UPDATE job SET known = 0 WHERE state = 'cancelled' AND known = 1 AND cause = ?",
+                (Cause.NO_RULE,),
+            ).rowcount
+
     def _recipe_id(self, recipe: Recipe, delivery: Delivery) -> int:
         texts = codec.dumps(recipe), codec.dumps(delivery)
         digest = hashlib.sha256("\n".join(texts).encode()).hexdigest()
-        self._conn.execute(
+        self._session.conn.execute(
             "INSERT INTO recipe (digest, pixels_digest, recipe, delivery) VALUES (?, ?, ?, ?) "
             "ON CONFLICT (digest) DO NOTHING",
             (digest, recipe.digest(), *texts),
         )
-        (recipe_id,) = self._conn.execute(
+        (recipe_id,) = self._session.conn.execute(
             "SELECT id FROM recipe WHERE digest = ?", (digest,)
         ).fetchone()
         return int(recipe_id)

@@ -13,6 +13,7 @@ _EARLIEST_NS = -(1 << 31) * 10**9
 """XFS keeps times from 1901 to 2486, which are just 2⁶⁴ ns: what is below this wrapped round."""
 
 FINGERPRINT = "device, inode, size_bytes, mtime_ns"
+SET_RESULT = "output = ?, output_sha256 = ?, width_px = ?, height_px = ?, scale = ?"
 RESULT = "output, output_sha256, width_px, height_px, scale"
 
 

@@ -1,12 +1,15 @@
 """The one connection that writes: opened, brought up to date, and used in transactions."""
 
 import contextlib
+import functools
+import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from upscaled import codec
+from upscaled.cause import Cause
 from upscaled.errors import StoreError, StoreTooNew, StoreUnavailable
 from upscaled.store.schema import SCHEMA_VERSION, Database, migrations
 
@@ -26,48 +29,111 @@ _PASSING = frozenset(
 )
 
 Row = tuple[Any, ...]
+T = TypeVar("T")
+P = ParamSpec("P")
+S = TypeVar("S", bound="InSession")
+
+
+class Repeat(Protocol):
+    """Does a call, and does it again where that can help."""
+
+    def __call__(self, method: Callable[[], T]) -> T: ...
 
 
 class Session:
-    """What all that reads and writes jobs is built on.
+    """The one connection that writes, shared by all that reads and writes jobs.
 
     A full disk, a failing one and a damaged file come out as `StoreError`, wherever they are met.
     """
 
-    def __init__(self, database: Database, path: str) -> None:
+    def __init__(self, database: Database, path: str, repeat: Repeat | None = None) -> None:
+        """`repeat` does a whole call, and does it again where the disk is full for a while."""
         self._db = database
-        self._conn = database.conn
+        self.conn = database.conn
         self._path = path
+        self._repeat = repeat
+        self._is_within = False
+
+    def repeated(self, repeat: Repeat) -> "Session":
+        """The same connection, whose calls are done by `repeat`."""
+        return Session(self._db, self._path, repeat)
+
+    def whole(self, call: Callable[[], T]) -> T:
+        """Do `call`, which is one transaction; calls within calls are a part of it."""
+        if self._repeat is None or self._is_within:
+            return call()
+        return self._repeat(lambda: self._within(call))
+
+    def _within(self, call: Callable[[], T]) -> T:
+        self._is_within = True
+        try:
+            return call()
+        finally:
+            self._is_within = False
 
     def close(self) -> None:
         self._db.close()
 
     @contextlib.contextmanager
-    def _write(self) -> Iterator[sqlite3.Connection]:
+    def write(self) -> Iterator[sqlite3.Connection]:
         with explained(self._path):
             # IMMEDIATE: a read that turns into a write later fails with BUSY_SNAPSHOT at once,
             # whatever the busy timeout is.
-            self._conn.execute("BEGIN IMMEDIATE")
+            self.conn.execute("BEGIN IMMEDIATE")
             try:
-                yield self._conn
-                self._conn.execute("COMMIT")
+                yield self.conn
+                self.conn.execute("COMMIT")
             except BaseException:
                 # Some errors have rolled back already; a second time does nothing.
-                self._conn.rollback()
+                self.conn.rollback()
                 raise
 
-    def _rows(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[Row]:
+    def rows(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[Row]:
         with explained(self._path):
-            return self._conn.execute(sql, values).fetchall()
+            return self.conn.execute(sql, values).fetchall()
 
-    def _row(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> Row | None:
-        return next(iter(self._rows(sql, values)), None)
+    def row(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> Row | None:
+        return next(iter(self.rows(sql, values)), None)
 
-    def _note(self, job_id: int, at: float, event: str, detail: str | None = None) -> None:
-        self._conn.execute(
-            "INSERT INTO history (job_id, at, event, detail) VALUES (?, ?, ?, ?)",
-            (job_id, at, event, detail and codec.printable(detail)),
+    def note(
+        self,
+        job_id: int,
+        at: float,
+        event: str,
+        detail: str | None = None,
+        *,
+        cause: Cause | None = None,
+        place: Path | None = None,
+    ) -> None:
+        """A line of the job's history; `place`: where its source was moved to."""
+        self.conn.execute(
+            "INSERT INTO history (job_id, at, event, detail, cause, place) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            (job_id, at, event, detail and codec.printable(detail), cause, place and _blob(place)),
         )
+
+
+class InSession:
+    """Part of the store, over the connection that all parts share."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+
+def transaction(
+    method: Callable[Concatenate[S, P], T],
+) -> Callable[Concatenate[S, P], T]:
+    """A method that succeeds or fails as a whole, and may so be done again."""
+
+    @functools.wraps(method)
+    def whole(self: S, /, *words: P.args, **named: P.kwargs) -> T:
+        return self._session.whole(lambda: method(self, *words, **named))
+
+    return whole
+
+
+def _blob(path: Path) -> bytes:
+    return os.fsencode(path)
 
 
 def connect(path: str) -> Database:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from upscaled.job import Fingerprint
 from upscaled.store.columns import FINGERPRINT, fingerprint
-from upscaled.store.database import Session
+from upscaled.store.database import InSession, transaction
 
 _IS_OVER = "state IN ('done', 'failed', 'cancelled') AND source_pending = 0"
 
@@ -34,13 +34,14 @@ class Page:
     """Where the next page begins; None: there is none."""
 
 
-class Pruning(Session):
+class Pruning(InSession):
+    @transaction
     def page(self, after: int, before: float, *, most: int) -> Page:
         """Of the next `most` jobs behind the id `after`, those that ended before that time."""
         ids = f"SELECT id FROM job WHERE id > ? ORDER BY id LIMIT {int(most)}"
-        row = self._row(f"SELECT max(id), count(*) FROM ({ids})", (after,))
+        row = self._session.row(f"SELECT max(id), count(*) FROM ({ids})", (after,))
         last_id, count = row or (None, 0)
-        rows = self._rows(
+        rows = self._session.rows(
             f"SELECT id, path, relative, known, {FINGERPRINT} FROM job "
             f"WHERE id IN ({ids}) AND finished_at < ? AND {_IS_OVER} ORDER BY id",
             (after, before),
@@ -57,12 +58,13 @@ class Pruning(Session):
         )
         return Page(tuple(past), last_id if count == most else None)
 
+    @transaction
     def prune(self, gone: Sequence[int], there: Sequence[int]) -> int:
         """Forget jobs whose files are gone; of those that are there, only what happened to them.
 
         The number of jobs forgotten: one that was queued again meanwhile is none.
         """
-        with self._write() as conn:
+        with self._session.write() as conn:
             conn.executemany(
                 "DELETE FROM history WHERE job_id = "
                 f"(SELECT id FROM job WHERE id = ? AND {_IS_OVER})",

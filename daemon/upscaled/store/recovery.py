@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from upscaled import codec
-from upscaled.job import Delivery, Done, Fingerprint, JobState, Result
+from upscaled.cause import Cause
+from upscaled.job import Delivery, Done, Fingerprint, JobState, Result, SourceFate
 from upscaled.store import retry
-from upscaled.store.attempts import Attempts
 from upscaled.store.columns import FINGERPRINT, RESULT, fingerprint, result
-from upscaled.store.database import Row
+from upscaled.store.database import InSession, Row, Session, transaction
+from upscaled.store.endings import Endings
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,15 @@ _DISPOSAL = (
 )
 
 
-class Recovery(Attempts):
+class Recovery(InSession):
+    def __init__(self, session: Session, endings: Endings) -> None:
+        super().__init__(session)
+        self._endings = endings
+
+    @transaction
     def orphans(self, owner: str) -> tuple[Orphan, ...]:
         """Under the lock, each running row of another owner is one by definition."""
-        rows = self._rows(
+        rows = self._session.rows(
             f"SELECT id, path, content_sha256, {RESULT} FROM job "
             "WHERE state = 'running' AND owner <> ? ORDER BY id",
             (owner,),
@@ -62,55 +68,68 @@ class Recovery(Attempts):
             for row in rows
         )
 
+    @transaction
     def adopt(self, orphan: Orphan, now: float, *, published: bool) -> JobState:
         """Settle an orphan: done where its output stands, else waiting, and alone next time."""
-        with self._write() as conn:
+        with self._session.write() as conn:
             attempts, suspect = conn.execute(
                 "SELECT attempts, suspect FROM job WHERE id = ?", (orphan.job_id,)
             ).fetchone()
             if published and orphan.result and orphan.content_sha256:
                 note = "finished in a run that was cut off"
                 done = Done(orphan.result, orphan.content_sha256, notes=(note,))
-                self._finish(orphan.job_id, done, now)
+                self._endings.finish(orphan.job_id, done, now)
                 return JobState.DONE
-            self._note(orphan.job_id, now, "recovered", "the daemon died while it ran")
+            self._session.note(
+                orphan.job_id,
+                now,
+                "recovered",
+                "the daemon died while it ran",
+                cause=Cause.DAEMON_DIED,
+            )
             if suspect and attempts >= retry.MAX_RECOVERIES:
-                self._fail(
-                    orphan.job_id, f"the daemon died {attempts} times while this ran alone", now
-                )
+                why = f"the daemon died {attempts} times while this ran alone"
+                self._endings.fail(orphan.job_id, why, now, Cause.DAEMON_DIED)
                 return JobState.FAILED
-            self._return(orphan.job_id, now, "the daemon died while it ran")
+            self._endings.give_back(
+                orphan.job_id, now, "the daemon died while it ran", cause=Cause.DAEMON_DIED
+            )
             conn.execute("UPDATE job SET suspect = 1 WHERE id = ?", (orphan.job_id,))
             return JobState.WAITING
 
+    @transaction
     def disposals(self, after: int = 0, *, most: int = 1000) -> tuple[SourceCleanup, ...]:
         """The first `most` whose ids are greater than `after`, by id.
 
         Sources are touched only after the result is durable and committed.
         """
-        rows = self._rows(
+        rows = self._session.rows(
             f"{_DISPOSAL} WHERE source_pending = 1 AND j.id > ? AND NOT {_IS_WANTED} "
             "ORDER BY j.id LIMIT ?",
             (after, most),
         )
         return tuple(map(_disposal, rows))
 
+    @transaction
     def disposals_after(self, job_id: int) -> tuple[SourceCleanup, ...]:
         """What the end of this job lets happen: its own, and those of rules that waited for it."""
-        rows = self._rows(
+        rows = self._session.rows(
             f"{_DISPOSAL} WHERE j.path = (SELECT path FROM job WHERE id = ?) "
             f"AND source_pending = 1 AND NOT {_IS_WANTED} ORDER BY j.id",
             (job_id,),
         )
         return tuple(map(_disposal, rows))
 
-    def disposed(self, job_id: int, now: float, note: str | None = None) -> None:
-        with self._write() as conn:
+    @transaction
+    def disposed(self, job_id: int, now: float, fate: SourceFate | None = None) -> None:
+        with self._session.write() as conn:
             conn.execute("UPDATE job SET source_pending = 0 WHERE id = ?", (job_id,))
-            if note:
+            if fate is not None:
                 # It left the inbox: the same file put back there is wanted again.
                 conn.execute("UPDATE job SET known = 0 WHERE id = ?", (job_id,))
-                self._note(job_id, now, "source", note)
+                self._session.note(
+                    job_id, now, "source", fate.note, cause=fate.cause, place=fate.place
+                )
 
 
 def _disposal(row: Row) -> SourceCleanup:

@@ -154,6 +154,39 @@ def results_are_known(db: Database) -> None:
     db.conn.execute("CREATE INDEX job_result ON job (output_sha256) WHERE state = 'done'")
 
 
+@migrations()
+def causes_are_codes(db: Database) -> None:
+    """What was told by the wording of reasons and details is told by a code."""
+    for table, column in (("job", "cause"), ("history", "cause"), ("pause", "code")):
+        db.conn.execute(f"ALTER TABLE {table} ADD COLUMN {column} TEXT")
+    db.conn.execute("ALTER TABLE history ADD COLUMN place BLOB")  # where a source was moved to
+    db.conn.execute("ALTER TABLE pause ADD COLUMN hint TEXT")
+    # As the versions before worded it.
+    db.conn.execute(
+        "UPDATE job SET cause = 'no-rule' "
+        "WHERE state = 'cancelled' AND reason LIKE 'no rule takes it: %'"
+    )
+    for cause, detail in _OLD_DETAILS:
+        db.conn.execute(
+            "UPDATE history SET cause = ? "
+            "WHERE event = 'source' AND cause IS NULL AND detail LIKE ?",
+            (cause, detail),
+        )
+    db.conn.execute(
+        "UPDATE history SET place = CAST(substr(detail, 10) AS BLOB) "
+        "WHERE cause = 'moved' AND detail LIKE 'moved to /%'"
+    )
+
+
+_OLD_DETAILS = (
+    ("trashed", "moved to the trash"),
+    ("moved", "moved to %"),
+    ("deleted", "deleted"),
+    ("source-gone", "already gone"),
+    ("left-alone", "%left where it is"),
+)
+
+
 def _statements(script: str) -> Iterator[str]:
     """Split by hand: `executescript` would commit the migration's transaction."""
     for statement in script.split(";\n"):

@@ -2,7 +2,7 @@
 
 import sqlite3
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Kept in `PRAGMA user_version`; a database with a larger one is refused."""
 
 _FIXED = ((3, 51, 3), (3, 50, 7), (3, 44, 6))

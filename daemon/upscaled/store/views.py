@@ -52,6 +52,8 @@ class JobView(NamedTuple):
     not_before: float
     priority: int = 0
     figures: Mapping[str, float] = MappingProxyType({})
+    cause: str | None = None
+    """A code of `upscaled.cause`; None: of a version that kept none, or nothing is wrong."""
 
 
 class PauseView(NamedTuple):
@@ -60,6 +62,9 @@ class PauseView(NamedTuple):
     reason: str
     since: float
     until: float | None
+    code: str | None = None
+    """Of `upscaled.cause`, where the rule paused itself."""
+    hint: str | None = None
 
 
 class Overview(NamedTuple):
@@ -75,7 +80,7 @@ class Overview(NamedTuple):
 _JOB = (
     "SELECT id, rule, state, path, output, attempts, width_px, height_px, reason, hint, notes, "
     "timings, duplicate_of, queued_at, claimed_at, finished_at, not_before, priority, "
-    "figures FROM job "
+    "figures, cause FROM job "
 )
 _RUNNING = "WHERE state = 'running' ORDER BY id"
 _WAITING = "WHERE state = 'waiting' AND rule = ? AND suspect = ? ORDER BY priority DESC, id LIMIT ?"
@@ -106,7 +111,7 @@ class Views:
 
     def pauses(self) -> tuple[PauseView, ...]:
         rows = self._conn.execute(
-            "SELECT rule, cause, reason, since, until FROM pause ORDER BY rule"
+            "SELECT rule, cause, reason, since, until, code, hint FROM pause ORDER BY rule"
         )
         return tuple(PauseView(*row) for row in rows)
 

@@ -26,7 +26,7 @@ from upscaled.job import (
     Result,
 )
 from upscaled.pipeline import run
-from upscaled.pipeline.outcome import is_foreseen, outcome_of, with_hint
+from upscaled.pipeline.outcome import is_foreseen, outcome_of
 from upscaled.pipeline.protocols import Upscaler
 from upscaled.worker.decode_guard import DecodeGuard
 from upscaled.worker.messages import (
@@ -257,7 +257,7 @@ class Lanes:
 
     def _give_up(self, error: DeviceLost) -> None:
         # A poisoned CUDA context, or a thread without kernels, is for the process's life.
-        reason = with_hint(error)
+        reason = f"{error.message} ({error.hint})" if error.hint else error.message
         _log.error("the device is lost: %s", reason)
         self._send(GaveUp(reason))
         os._exit(ExitCode.TEMPFAIL)

@@ -13,6 +13,7 @@ from rich.cells import cell_len
 from upscaled.cli.screens import out
 from upscaled.cli.screens.layout import Line, clip, clip_end, text_of, wrap
 from upscaled.cli.screens.status_screen import MOST_LINES, status_lines
+from upscaled.service.status.problem import Problem, ProblemCode
 from upscaled.service.status.report import build_report
 from upscaled.store.version import wal_reset_bug
 from upscaled.store.views import JobView, Overview, PauseView, RuleCounts
@@ -181,15 +182,17 @@ REPORTS: dict[str, dict[str, Any]] = {
         Overview(),
         None,
         [
-            {
-                "what": "this daemon speaks version 7 of the control protocol, not 1",
-                "hint": "restart the daemon after an upgrade: systemctl --user restart upscaled",
-            },
-            {
-                "what": "the job database /home/me/.local/state/upscaled/upscaled.db has schema 9, "
+            Problem(
+                ProblemCode.DAEMON_SILENT,
+                "this daemon speaks version 7 of the control protocol, not 1",
+                "restart the daemon after an upgrade: systemctl --user restart upscaled",
+            ),
+            Problem(
+                ProblemCode.STORE_UNREADABLE,
+                "the job database /home/me/.local/state/upscaled/upscaled.db has schema 9, "
                 "this version knows 1",
-                "hint": "upgrade upscaled",
-            },
+                "upgrade upscaled",
+            ),
         ],
         silent=True,
     ),

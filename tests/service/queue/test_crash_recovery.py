@@ -38,7 +38,7 @@ class Wreck:
 
     def recover(self) -> str:
         recover(self.store, "the living", NOW)
-        (state,) = self.store._conn.execute("SELECT state FROM job").fetchone()
+        (state,) = self.store._session.conn.execute("SELECT state FROM job").fetchone()
         return str(state)
 
 

@@ -109,11 +109,11 @@ class Daemon:
         return self.worker
 
     def attempts(self) -> dict[int, int]:
-        rows = self.store._conn.execute("SELECT id, attempts FROM job ORDER BY id")
+        rows = self.store._session.conn.execute("SELECT id, attempts FROM job ORDER BY id")
         return dict(rows.fetchall())
 
     def states(self) -> list[str]:
-        rows = self.store._conn.execute("SELECT state FROM job ORDER BY id")
+        rows = self.store._session.conn.execute("SELECT state FROM job ORDER BY id")
         return [row[0] for row in rows]
 
 
@@ -378,7 +378,9 @@ def test_a_lost_device_is_no_jobs_fault(daemon: Daemon) -> None:
         daemon.clock.advance(100)
         daemon.up().die("exit code 75", ExitCode.TEMPFAIL)
     assert daemon.attempts() == {1: 0, 2: 0}
-    rows = daemon.store._conn.execute("SELECT sum(suspect), sum(deaths) FROM job").fetchone()
+    rows = daemon.store._session.conn.execute(
+        "SELECT sum(suspect), sum(deaths) FROM job"
+    ).fetchone()
     assert rows == (0, 0)
 
 
@@ -431,9 +433,9 @@ def test_a_worker_that_the_kernel_holds_is_no_jobs_fault(
     assert worker.is_dead
     assert daemon.states() == ["waiting", "waiting"]
     assert daemon.attempts() == {1: 0, 2: 0}
-    reasons = dict(daemon.store._conn.execute("SELECT id, reason FROM job"))
+    reasons = dict(daemon.store._session.conn.execute("SELECT id, reason FROM job"))
     if is_disk:
-        (pause,) = daemon.store._conn.execute("SELECT rule, reason FROM pause")
+        (pause,) = daemon.store._session.conn.execute("SELECT rule, reason FROM pause")
         assert pause == ("photos", f"the disk of {hanging} does not answer")
         assert reasons[2] is None, "it was only behind it"
         daemon.up()
@@ -455,7 +457,7 @@ def test_a_file_that_hangs_each_worker_fails_with_what_it_did_and_what_to_do(
         daemon.step(100)
         daemon.up()
         daemon.step(STALL_S + 1)
-    row = daemon.store._conn.execute("SELECT state, reason, hint FROM job").fetchone()
+    row = daemon.store._session.conn.execute("SELECT state, reason, hint FROM job").fetchone()
     hung = "the worker hung: it made no progress for 10 min, and was ended"
     assert row == (
         "failed",

@@ -11,7 +11,8 @@ import pytest
 from conftest import Eventually
 from support.builders import RECIPE
 from support.fakes import FakeClock
-from upscaled.job import Delivery, JobState, Order
+from upscaled.cause import Cause
+from upscaled.job import Delivery, JobState, Order, SourceFate
 from upscaled.output.source_cleanup import fingerprint
 from upscaled.service.events import MountObserved, SourceCleaned, SourceReplaced
 from upscaled.service.sources import cleanup_lanes as lanes
@@ -95,7 +96,9 @@ def test_a_lane_moves_what_it_is_given_and_survives_what_it_cannot_move(
     assert first.trouble is not None
     assert first.trouble.startswith(f"cannot move or delete {pending.source}")
     failed = tmp_path / "failed" / "in"
-    assert second == SourceCleaned(pending.job_id, f"moved to {failed / 'photo.png'}")
+    place = failed / "photo.png"
+    moved = SourceFate(Cause.MOVED, f"moved to {place}", place)
+    assert second == SourceCleaned(pending.job_id, moved)
     (seen,) = [event for event in heard if isinstance(event, MountObserved)]
     assert seen.folder == failed
     assert disposer.is_alive

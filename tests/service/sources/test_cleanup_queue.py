@@ -7,12 +7,15 @@ from types import MappingProxyType
 import pytest
 
 from support.fakes import FakeClock
-from upscaled.job import Arrival, Delivery, Failed, Fingerprint, JobState, Recipe
+from upscaled.cause import Cause
+from upscaled.job import Arrival, Delivery, Failed, Fingerprint, JobState, Recipe, SourceFate
 from upscaled.output.source_cleanup import fingerprint
 from upscaled.service.events import SourceCleaned
 from upscaled.service.sources.cleanup_lanes import Lane, lane_of
 from upscaled.service.sources.cleanup_queue import CleanupQueue
 from upscaled.store.jobs import SourceCleanup, Store
+
+MOVED = SourceFate(Cause.MOVED, "moved")
 
 
 class Scene:
@@ -73,7 +76,7 @@ def test_a_source_is_submitted_once_until_it_is_answered(scene: Scene) -> None:
 
     assert [pending.job_id for pending in scene.submitted] == [scene.job_id]
     assert scene.sources.is_busy
-    scene.sources.hear(SourceCleaned(scene.job_id, "moved"))
+    scene.sources.hear(SourceCleaned(scene.job_id, MOVED))
     assert not scene.sources.is_busy
     scene.sources.settle()
     assert len(scene.submitted) == 1
@@ -90,7 +93,7 @@ def test_what_failed_is_tried_again_in_a_minute_and_told_meanwhile(scene: Scene)
     scene.sources.settle()
 
     assert len(scene.submitted) == 2
-    scene.sources.hear(SourceCleaned(scene.job_id, "moved"))
+    scene.sources.hear(SourceCleaned(scene.job_id, MOVED))
     assert scene.sources.troubles == []
 
 
@@ -141,7 +144,7 @@ def test_what_could_not_be_offered_for_want_of_room_is_found_by_the_next_round(
     assert len(scene.submitted) == 200
 
     for pending in list(scene.submitted):
-        scene.sources.hear(SourceCleaned(pending.job_id, "moved"))
+        scene.sources.hear(SourceCleaned(pending.job_id, MOVED))
     scene.sources.settle()
 
     assert [pending.job_id for pending in scene.submitted[200:]] == [late]

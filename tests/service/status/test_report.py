@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import upscaled
+from upscaled.service.status.problem import Problem, ProblemCode
 from upscaled.service.status.report import build_report, job_report
 from upscaled.store.views import JobView, Overview, PauseView, RuleCounts
 
@@ -41,7 +42,7 @@ LIVE: dict[str, Any] = {
         {"name": "off", "enabled": False, "model": "m", "output": "/o", "inboxes": []},
     ],
     "flights": [{"id": 7, "stage": "upscale", "done": 1, "total": 2, "seconds": 4.0}],
-    "problems": [{"what": "the worker died", "hint": None}],
+    "problems": [Problem(ProblemCode.WORKER_RESTARTING, "the worker died").as_json()],
 }
 
 JOB_KEYS = {
@@ -63,6 +64,7 @@ JOB_KEYS = {
     "claimed_at",
     "finished_at",
     "not_before",
+    "cause",
 }
 GOLDEN = {
     "": {
@@ -85,6 +87,8 @@ GOLDEN = {
         "name",
         "state",
         "reason",
+        "hint",
+        "cause",
         "waiting",
         "running",
         "done",
@@ -99,7 +103,7 @@ GOLDEN = {
     "delayed": JOB_KEYS,
     "failed": JOB_KEYS,
     "recent": JOB_KEYS,
-    "problems": {"what", "hint"},
+    "problems": {"code", "what", "hint", "subject", "rules", "cause"},
 }
 OVERVIEW = Overview(
     rules={"photos": RuleCounts(waiting=1, done=2, done_day=1)},
@@ -183,7 +187,7 @@ def test_a_rule_that_only_the_database_knows_was_removed() -> None:
 
 
 def test_problems_come_from_all_that_know_some() -> None:
-    trouble: list[dict[str, str | None]] = [{"what": "the database is locked", "hint": "x"}]
+    trouble = [Problem(ProblemCode.STORE_UNREADABLE, "the database is locked", "x")]
     problems = build_report(OVERVIEW, LIVE, trouble)["problems"]
     assert [problem["what"] for problem in problems] == [
         "the database is locked",

@@ -15,8 +15,6 @@ from upscaled.dirs import find_dirs
 from upscaled.errors import UsageError
 from upscaled.text import escape
 
-_MOVED = "moved to "
-
 
 def _order(do: str, **arguments: Any) -> dict[str, Any]:
     return ask(find_dirs(), Request(do, arguments))
@@ -49,14 +47,13 @@ def retry_command(job_ids: tuple[int, ...], *, everything: bool, config: tuple[P
     reasons = {str(job): what for job, what in moved.items()}
     reasons |= {left: "not failed"} if left else {}
     if reasons:
-        raise _not_queued(reasons)
+        raise _not_queued(reasons, [place for _, place in reply.get("moved_to", ())])
 
 
-def _not_queued(reasons: dict[str, str]) -> UsageError:
-    """By job, why it was not queued again."""
+def _not_queued(reasons: dict[str, str], files: list[str]) -> UsageError:
+    """By job, why it was not queued again; `files`: where some of them are now."""
     told = "; ".join(f"{job}: {escape(why)}" for job, why in reasons.items())
     hint = "upscaled show ID tells the state of a job"
-    files = [why.removeprefix(_MOVED) for why in reasons.values() if why.startswith(f"{_MOVED}/")]
     if files:
         added = shlex.join(map(escape, files))
         hint = f"move it back into its inbox, which queues it anew; or: upscaled add {added}"

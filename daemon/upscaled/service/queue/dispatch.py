@@ -5,12 +5,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from threading import Thread
 
+from upscaled.cause import Cause
 from upscaled.clock import Clock
 from upscaled.config.settings import RuleSettings
 from upscaled.errors import ExitCode
 from upscaled.filesystem.unresponsive import ask_until_it_answers, find_unresponsive
 from upscaled.job import (
     Arrival,
+    Cancelled,
     Done,
     Failed,
     Interrupted,
@@ -157,6 +159,7 @@ class Dispatcher:
                 now=self._clock.now(),
                 priority=route.rule.priority,
             )
+        slot.in_flight[described.job_id].is_nobodys = route.is_nobodys
         slot.send(Ruling(described.job_id, route.refusal))
 
     def _identify(self, slot: WorkerSlot, message: Identified) -> None:
@@ -179,6 +182,8 @@ class Dispatcher:
 
     def _end(self, slot: WorkerSlot, job_id: int, outcome: Outcome) -> None:
         flight = slot.in_flight.pop(job_id)
+        if flight.is_nobodys and isinstance(outcome, Cancelled):
+            outcome = replace(outcome, cause=Cause.NO_RULE)
         state = self._store.record(
             job_id, outcome, self._clock.now(), max_attempts=flight.max_attempts
         )
@@ -209,7 +214,11 @@ class Dispatcher:
         elif died.exit_code == ExitCode.TEMPFAIL:
             # No job's fault: their rules wait, with the reason to be seen.
             for job_id in jobs:
-                self._end(slot, job_id, Snoozed(f"the device was lost: {died.reason}"))
+                self._end(
+                    slot,
+                    job_id,
+                    Snoozed(f"the device was lost: {died.reason}", cause=Cause.DEVICE_LOST),
+                )
         elif jobs:
             self._blame(slot, jobs, f"the worker {slot.last_death}")
 
@@ -233,7 +242,7 @@ class Dispatcher:
         if job_id is not None and (flight := slot.in_flight.get(job_id)) is not None:
             reason = f"not done within the timeout of {flight.timeout_s:g} s"
             hint = f"raise `timeout:` of rule {flight.order.rule}, then: upscaled retry {job_id}"
-            self._end(slot, job_id, Failed(reason, hint))
+            self._end(slot, job_id, Failed(reason, hint, Cause.TIMEOUT))
 
     def _end_held(self, slot: WorkerSlot, why: str | None) -> None:
         """Of jobs whose disks do not answer; the others were only behind them."""
@@ -248,9 +257,10 @@ class Dispatcher:
             if hanging := sorted(own & dead):
                 rule = slot.in_flight[job_id].order.rule
                 self._dead[rule] = ask_until_it_answers(hanging[0])
-                self._end(slot, job_id, Snoozed(f"the disk of {hanging[0]} does not answer"))
+                silent = f"the disk of {hanging[0]} does not answer"
+                self._end(slot, job_id, Snoozed(silent, cause=Cause.DISK_SILENT))
             elif not dead:
-                self._end(slot, job_id, Snoozed(why, whole_rule=False))
+                self._end(slot, job_id, Snoozed(why, whole_rule=False, cause=Cause.DISK_SILENT))
 
     def _is_dead(self, rule: str) -> bool:
         asking = self._dead.get(rule)
@@ -260,7 +270,7 @@ class Dispatcher:
         flights = {job_id: slot.in_flight.pop(job_id) for job_id in jobs}
         poison = self._store.died(jobs, reason, self._clock.now())
         for job_id in poison:
-            outcome = Failed("it kills the worker")
+            outcome = Failed("it kills the worker", cause=Cause.POISON)
             self._announce(flights[job_id].order, outcome, JobState.FAILED)
         for job_id in jobs:
             self._release(job_id)

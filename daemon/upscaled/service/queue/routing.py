@@ -7,7 +7,7 @@ from pathlib import Path
 from upscaled import rules as matching
 from upscaled.config.grammar.conditions import objection
 from upscaled.config.settings import RuleSettings
-from upscaled.job import NO_RULE, ImageInfo, Order
+from upscaled.job import ImageInfo, Order
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,8 @@ class Route:
     rule: RuleSettings | None = None
     root: Path | None = None
     """The next rule that takes it, by which of its inboxes."""
+    is_nobodys: bool = False
+    """No rule takes it: it is looked at again once the rules are others."""
 
 
 STAY = Route()
@@ -38,5 +40,5 @@ def route(active: Sequence[RuleSettings], order: Order, image_info: ImageInfo) -
     found = matching.match(others, order.source, size_bytes=size_bytes, image_info=image_info)
     if found.rule is None:
         reasons = [against.reason, *([found.reason] if found.is_near else [])]
-        return Route(NO_RULE + "; ".join(reasons))
+        return Route(f"no rule takes it: {'; '.join(reasons)}", is_nobodys=True)
     return Route(f"{against.reason}; rule {found.rule.name} takes it", found.rule, found.root)

@@ -158,7 +158,7 @@ def attempt(
 ) -> SourceCleaned:
     """Do it; whatever is in the way comes back as trouble."""
     try:
-        note = dispose(
+        fate = dispose(
             pending.source,
             pending.relative,
             pending.fingerprint,
@@ -174,4 +174,4 @@ def attempt(
         why = error.strerror if isinstance(error, OSError) else None
         trouble = f"cannot move or delete {pending.source}: {why or error}"
         return SourceCleaned(pending.job_id, None, trouble)
-    return SourceCleaned(pending.job_id, note)
+    return SourceCleaned(pending.job_id, fate)

@@ -126,7 +126,7 @@ class CleanupQueue:
         """How it went."""
         job_id, trouble = disposed.job_id, disposed.trouble
         if trouble is None:
-            self._store.disposed(job_id, self._clock.now(), disposed.note)
+            self._store.disposed(job_id, self._clock.now(), disposed.fate)
             self._stuck.discard(job_id)
         else:
             if job_id not in self._stuck:

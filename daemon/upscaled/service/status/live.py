@@ -101,7 +101,7 @@ def problems(snapshot: Snapshot) -> Iterator[Problem]:
         what = f"everything waits: {trouble.message}"
         yield Problem(ProblemCode.STORE_WAITING, what, trouble.hint)
     for worker in snapshot.workers:
-        yield from _of_worker(worker)
+        yield from _of_worker(worker, snapshot.settings.rules)
     for source in snapshot.source_troubles:
         hint = "check the permissions, and the disk: ls -l"
         yield Problem(ProblemCode.SOURCE_STUCK, source, hint)
@@ -117,13 +117,14 @@ def problems(snapshot: Snapshot) -> Iterator[Problem]:
             )
 
 
-def _of_worker(worker: WorkerView) -> Iterator[Problem]:
+def _of_worker(worker: WorkerView, rules: Sequence[RuleSettings]) -> Iterator[Problem]:
     for model, unusable in worker.report.unusable.items():
         yield Problem(
             ProblemCode.MODEL_UNUSABLE,
             f"model {model} cannot be used: {unusable.reason}",
             unusable.hint,
             subject=model,
+            rules=tuple(rule.name for rule in rules if model in rule.recipe.models),
         )
     if worker.restart_in_s is not None and worker.last_death is not None:
         yield Problem(

@@ -1,8 +1,7 @@
 """What keeps the daemon from doing all its work, as `status` shows it."""
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from upscaled.text import printable
 
@@ -25,8 +24,9 @@ class ProblemCode(StrEnum):
     WORKER_RESTARTING = "worker-restarting"
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
+    """A tuple: dataclasses take ten times as long to define, and `status` answers in a moment."""
+
     code: ProblemCode
     what: str
     """One sentence for people."""
@@ -34,6 +34,10 @@ class Problem:
     """The next command to type, or what to set."""
     subject: str | None = None
     """The model, device or rule that it is about, where it is about one."""
+    rules: tuple[str, ...] = ()
+    """Names of the rules that it concerns, where it is not all of them."""
+    cause: str | None = None
+    """Of `upscaled.cause`: why a rule waits."""
 
     def as_json(self) -> dict[str, Any]:
         """Fit to be shown anywhere: names from a disk may hold control characters."""
@@ -42,4 +46,6 @@ class Problem:
             "what": printable(self.what),
             "hint": self.hint and printable(self.hint),
             "subject": self.subject and printable(self.subject),
+            "rules": list(self.rules),
+            "cause": self.cause,
         }

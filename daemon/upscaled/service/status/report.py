@@ -1,15 +1,16 @@
 """What `status` says, from what the database keeps and what the daemon knows: pure."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import upscaled
+from upscaled.cause import OF_MODEL
+from upscaled.service.status.problem import Problem, ProblemCode
 from upscaled.store.version import sqlite_version, wal_reset_bug
 from upscaled.store.views import JobView, Overview, PauseView, RuleCounts
 from upscaled.text import printable
 
 SCHEMA_VERSION = 1
-UNUSABLE = " cannot be used: "
-"""Between a model and what is wrong with it."""
 """Of the JSON; raised only if a key ever had to go or to change its meaning."""
 
 _LIVE_KEYS = ("stage", "done", "total", "seconds", "rate_mp_s", "eta_s")
@@ -18,7 +19,7 @@ _LIVE_KEYS = ("stage", "done", "total", "seconds", "rate_mp_s", "eta_s")
 def build_report(
     overview: Overview,
     live: dict[str, Any] | None,
-    trouble: list[dict[str, str | None]],
+    trouble: Sequence[Problem],
     *,
     silent: bool = False,
 ) -> dict[str, Any]:
@@ -40,24 +41,24 @@ def build_report(
         "failed": [_job(job) for job in overview.failed],
         "recent": [_job(job) for job in overview.recent],
         "problems": [
-            *trouble,
-            *_of_another_version(live),
-            *_once((live or {}).get("problems", []), overview),
-            *map(_paused, _by_itself(overview)),
+            *(problem.as_json() for problem in (*trouble, *_of_another_version(live))),
+            *_once(live or {}, overview),
+            *(_paused(pause).as_json() for pause in _by_itself(overview)),
         ],
         "notices": (live or {}).get("notices", []),
     }
 
 
-def _of_another_version(live: dict[str, Any] | None) -> list[dict[str, str | None]]:
+def _of_another_version(live: dict[str, Any] | None) -> list[Problem]:
     theirs = (live or {}).get("version", upscaled.__version__)
     if theirs == upscaled.__version__:
         return []
     return [
-        {
-            "what": f"the daemon runs version {theirs}, this command is {upscaled.__version__}",
-            "hint": "systemctl --user restart upscaled (or: upscaled down; upscaled up)",
-        }
+        Problem(
+            ProblemCode.VERSION_DIFFERS,
+            f"the daemon runs version {theirs}, this command is {upscaled.__version__}",
+            "systemctl --user restart upscaled (or: upscaled down; upscaled up)",
+        )
     ]
 
 
@@ -82,6 +83,8 @@ def _rules(
                 "name": name,
                 "state": "unknown" if silent else _state(known.get(name), pause, live),
                 "reason": pause and pause.reason,
+                "hint": pause and pause.hint,
+                "cause": pause and pause.code,
                 **overview.rules.get(name, RuleCounts())._asdict(),
                 "model": known.get(name, {}).get("model"),
                 "output": known.get(name, {}).get("output"),
@@ -105,26 +108,31 @@ def _state(
     return "paused" if pause.cause == "user" else "waiting"
 
 
-def _once(problems: list[dict[str, str | None]], overview: Overview) -> list[dict[str, str | None]]:
+def _once(live: dict[str, Any], overview: Overview) -> list[dict[str, Any]]:
     """Without those of models for which rules wait: these say the same, and what to do."""
-    reasons = [printable(pause.reason) for pause in _by_itself(overview)]
-    found = []
-    for problem in problems:
-        _, unusable, why = str(problem["what"]).partition(UNUSABLE)
-        if not (unusable and any(reason.startswith(why) for reason in reasons)):
-            found.append(problem)
-    return found
+    waiting = {pause.rule for pause in _by_itself(overview) if pause.code in OF_MODEL}
+    return [
+        problem
+        for problem in live.get("problems", [])
+        if problem.get("code") != ProblemCode.MODEL_UNUSABLE
+        or waiting.isdisjoint(problem.get("rules", ()))
+    ]
 
 
 def _by_itself(overview: Overview) -> list[PauseView]:
     return [pause for pause in overview.pauses if pause.cause == "environment"]
 
 
-def _paused(pause: PauseView) -> dict[str, str | None]:
-    return {
-        "what": f"rule {pause.rule} waits: {pause.reason}",
-        "hint": f"it goes on by itself; to try now: upscaled resume {pause.rule}",
-    }
+def _paused(pause: PauseView) -> Problem:
+    again = f"it goes on by itself; to try now: upscaled resume {pause.rule}"
+    return Problem(
+        ProblemCode.RULE_WAITS,
+        f"rule {pause.rule} waits: {pause.reason}",
+        f"{pause.hint}; {again}" if pause.hint else again,
+        subject=pause.rule,
+        rules=(pause.rule,),
+        cause=pause.code,
+    )
 
 
 def _running(job: JobView, flight: dict[str, Any] | None) -> dict[str, Any]:
@@ -142,6 +150,7 @@ def _job(job: JobView) -> dict[str, Any]:
         "width_px": job.width_px,
         "height_px": job.height_px,
         "reason": job.reason,
+        "cause": job.cause,
         "hint": job.hint,
         "notes": list(job.notes),
         "timings": job.timings,

@@ -25,7 +25,10 @@ class KnownMounts:
         self._store = store
         self._clock = clock
         self._known: dict[Path, MountIdentity] = {}
-        for key, value in store.learned().items():
+
+    def recall(self) -> None:
+        """What earlier runs learned."""
+        for key, value in self._store.learned().items():
             if key.startswith(_PREFIX):
                 self._recall(key.removeprefix(_PREFIX), value)
 

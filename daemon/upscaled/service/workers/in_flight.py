@@ -28,6 +28,8 @@ class InFlight:
     content_sha256: str | None = None
     announced: Result | None = None
     """What it was about to publish when it was last heard of."""
+    is_nobodys: bool = False
+    """No rule takes its picture."""
 
     @property
     def is_begun(self) -> bool:
