@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from upscaled import codec
-from upscaled.job import Delivery, Recipe, Timings
+from upscaled.delivery import Delivery
+from upscaled.job import Timings
+from upscaled.recipe import Recipe
 
 SURROGATES = st.text(st.characters(categories=("L", "N", "P", "Z", "Cs", "Cc")))
 

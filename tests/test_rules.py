@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from upscaled.config.settings import DEFAULT_INCLUDE, Origin, RuleSettings
-from upscaled.job import Delivery, Recipe
+from upscaled.delivery import Delivery
+from upscaled.recipe import Recipe
 from upscaled.rules import judge, match
 
 IN = Path("/in")

@@ -10,7 +10,8 @@ from upscaled.config.grammar.conditions import Conditions
 from upscaled.config.load import default_settings
 from upscaled.config.problems import ConfigProblems
 from upscaled.config.settings import DEFAULT_INCLUDE, Settings
-from upscaled.job import Delivery, Recipe
+from upscaled.delivery import Delivery
+from upscaled.recipe import Recipe
 
 Load = Callable[..., Settings]
 

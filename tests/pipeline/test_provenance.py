@@ -8,8 +8,9 @@ import pytest
 from support.builders import DELIVERY, RECIPE
 from upscaled.errors import UnsupportedImage
 from upscaled.image.metadata import exif
-from upscaled.job import Fingerprint, Order, Recipe, StageRecipe
+from upscaled.job import Fingerprint, Order
 from upscaled.pipeline.provenance import mark_of, refuse_own
+from upscaled.recipe import Recipe, StageRecipe
 
 SOURCE = Path("/inbox/a.png")
 

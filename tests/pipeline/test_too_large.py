@@ -8,8 +8,8 @@ import pytest
 from upscaled.errors import ImageTooLarge
 from upscaled.formats import resolve_format
 from upscaled.image.encode.animation import AnimationTarget
-from upscaled.job import Recipe
 from upscaled.pipeline.too_large import Fallback, placed
+from upscaled.recipe import Recipe
 
 RECIPE = Recipe("nearest")
 

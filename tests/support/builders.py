@@ -3,7 +3,9 @@
 import struct
 from pathlib import Path
 
-from upscaled.job import Arrival, Delivery, Done, Fingerprint, Order, Recipe, Result
+from upscaled.delivery import Delivery
+from upscaled.job import Arrival, Done, Fingerprint, Order, Result
+from upscaled.recipe import Recipe
 
 NOW = 1_800_000_000.0
 INBOX = Path("/inbox")

@@ -10,7 +10,7 @@ from upscaled.config.settings import Settings
 from upscaled.dirs import find_dirs
 from upscaled.engine.bench.measurement import photo, run
 from upscaled.engine.tiling.block_run import BlockRun
-from upscaled.job import Recipe, StageRecipe
+from upscaled.recipe import Recipe, StageRecipe
 from upscaled.service.workers.begin import make_begin
 from upscaled.store.jobs import Store
 from upscaled.worker.messages import Begin, FromWorker, Resident, TilesLearned

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from upscaled.config.grammar.conditions import NO_CONDITIONS, Conditions
 from upscaled.config.problems import Problem
-from upscaled.job import Delivery, Recipe
+from upscaled.delivery import Delivery
+from upscaled.recipe import Recipe
 
 DEFAULT_MODEL = "realesrgan-x4plus"
 DEFAULT_INCLUDE = (

@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from upscaled.delivery import Delivery
 from upscaled.errors import SourceChanged
 from upscaled.filesystem import mount_guard
 from upscaled.filesystem.open_writers import is_open_for_writing
-from upscaled.job import Delivery, Fingerprint, JobState, MountIdentity
+from upscaled.job import Fingerprint, JobState, MountIdentity
 from upscaled.output import durable, naming
 from upscaled.output.publish import sha256_of, stands
 

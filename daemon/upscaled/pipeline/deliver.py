@@ -5,6 +5,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from upscaled.delivery import Extra
 from upscaled.errors import SourceChanged
 from upscaled.filesystem import mount_guard
 from upscaled.formats import STREAMED, resolve_format
@@ -12,7 +13,7 @@ from upscaled.image.encode.animation import target_of, write_stream
 from upscaled.image.encode.encode import encode
 from upscaled.image.encode.tiff import needs_big
 from upscaled.image.picture import Picture
-from upscaled.job import Done, Duplicate, Extra, Order, Result
+from upscaled.job import Done, Duplicate, Order, Result
 from upscaled.output import durable
 from upscaled.output.naming import NameParts, candidates
 from upscaled.output.publish import publish

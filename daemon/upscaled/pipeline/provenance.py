@@ -8,7 +8,8 @@ from upscaled import __version__
 from upscaled.errors import UnsupportedImage
 from upscaled.image.encode.encode_options import EncodeOptions
 from upscaled.image.metadata import exif
-from upscaled.job import Order, Recipe
+from upscaled.job import Order
+from upscaled.recipe import Recipe
 
 _OWN_DIGITS = 16
 

@@ -18,7 +18,7 @@ from upscaled.image.encode.tiff import needs_big
 from upscaled.image.filters.resize import shrink
 from upscaled.image.filters.result_size import SizePlan, fitted
 from upscaled.image.picture import Picture
-from upscaled.job import IMAGE_QUALITY, Done, Order, Recipe, Timings
+from upscaled.job import Done, Order, Timings
 from upscaled.output import durable
 from upscaled.output.free_space import check_room
 from upscaled.pipeline.decode_limits import DecodeLimits, NoDecodeLimits, limited
@@ -35,6 +35,7 @@ from upscaled.pipeline.source_file import SourceFile, read
 from upscaled.pipeline.stages.upscale import Upscaling
 from upscaled.pipeline.stages.workflow import Open, PlannedStage, WorkflowOutputs, open_flow
 from upscaled.pipeline.too_large import Fallback, placed
+from upscaled.recipe import IMAGE_QUALITY, Recipe
 
 __all__ = [
     "Ledger",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from upscaled.formats import STREAMED, check_size, fits
 from upscaled.image.encode.animation import AnimationTarget
-from upscaled.job import Recipe
+from upscaled.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)

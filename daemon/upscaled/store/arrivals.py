@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from upscaled import codec
-from upscaled.job import Arrival, Delivery, Fingerprint, Recipe
+from upscaled.delivery import Delivery
+from upscaled.job import Arrival, Fingerprint
+from upscaled.recipe import Recipe
 from upscaled.store.columns import FINGERPRINT, fingerprint_columns
 from upscaled.store.database import Session
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import assert_never
 
 from upscaled import codec
+from upscaled.delivery import Delivery
 from upscaled.errors import StoreError
 from upscaled.job import (
     Cancelled,
     Changed,
-    Delivery,
     Done,
     Duplicate,
     Failed,
@@ -21,12 +21,12 @@ from upscaled.job import (
     JobState,
     Order,
     Outcome,
-    Recipe,
     Result,
     Retry,
     Snoozed,
     Vanished,
 )
+from upscaled.recipe import Recipe
 from upscaled.store import retry
 from upscaled.store.columns import FINGERPRINT, RESULT, fingerprint, result, result_columns
 from upscaled.store.database import Session

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from upscaled import codec
-from upscaled.job import Delivery, Done, Fingerprint, JobState, Result
+from upscaled.delivery import Delivery
+from upscaled.job import Done, Fingerprint, JobState, Result
 from upscaled.store import retry
 from upscaled.store.attempts import Attempts
 from upscaled.store.columns import FINGERPRINT, RESULT, fingerprint, result

@@ -22,12 +22,12 @@ from upscaled.job import (
     MountIdentity,
     Order,
     Outcome,
-    Recipe,
     Result,
 )
 from upscaled.pipeline import run
 from upscaled.pipeline.outcome import is_foreseen, outcome_of, with_hint
 from upscaled.pipeline.protocols import Upscaler
+from upscaled.recipe import Recipe
 from upscaled.worker.decode_guard import DecodeGuard
 from upscaled.worker.messages import (
     Announced,

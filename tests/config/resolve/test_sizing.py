@@ -6,7 +6,7 @@ import pytest
 
 from upscaled.config.settings import RuleSettings, Settings
 from upscaled.config.show.settings_text import settings_tree, tree_text
-from upscaled.job import Fit, Recipe
+from upscaled.recipe import Fit, Recipe
 
 Load = Callable[..., Settings]
 

@@ -13,11 +13,13 @@ from PIL import Image
 from support.fakes import NearestUpscaler
 from upscaled.config.resolve.workflow_builder import StageGraph
 from upscaled.config.resolve.workflows import with_flow
+from upscaled.delivery import Check, Delivery, Extra
 from upscaled.errors import BadResult, JobError, ModelUnsupported, StopRequested
 from upscaled.image.picture import Picture
-from upscaled.job import Check, Delivery, Done, Extra, Order, Recipe, StageRecipe
+from upscaled.job import Done, Order
 from upscaled.pipeline import run
 from upscaled.pipeline.stages.workflow import WorkflowOutputs, open_flow
+from upscaled.recipe import Recipe, StageRecipe
 
 UPSCALE = StageRecipe("image-upscale", "upscale", model="net")
 DENOISE = StageRecipe("image-denoise", "denoise", ("upscale",), numbers=(("strength", 0.3),))

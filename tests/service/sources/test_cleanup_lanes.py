@@ -11,7 +11,8 @@ import pytest
 from conftest import Eventually
 from support.builders import RECIPE
 from support.fakes import FakeClock
-from upscaled.job import Delivery, JobState, Order
+from upscaled.delivery import Delivery
+from upscaled.job import JobState, Order
 from upscaled.output.source_cleanup import fingerprint
 from upscaled.service.events import MountObserved, SourceCleaned, SourceReplaced
 from upscaled.service.sources import cleanup_lanes as lanes

@@ -7,8 +7,10 @@ from types import MappingProxyType
 import pytest
 
 from support.fakes import FakeClock
-from upscaled.job import Arrival, Delivery, Failed, Fingerprint, JobState, Recipe
+from upscaled.delivery import Delivery
+from upscaled.job import Arrival, Failed, Fingerprint, JobState
 from upscaled.output.source_cleanup import fingerprint
+from upscaled.recipe import Recipe
 from upscaled.service.events import SourceCleaned
 from upscaled.service.sources.cleanup_lanes import Lane, lane_of
 from upscaled.service.sources.cleanup_queue import CleanupQueue

@@ -35,7 +35,8 @@ from upscaled.config.settings import (
     Settings,
 )
 from upscaled.config.tree import Location, find, marks, unshielded
-from upscaled.job import IMAGE_QUALITY, Check, Delivery, Extra, Recipe
+from upscaled.delivery import Check, Delivery, Extra
+from upscaled.recipe import IMAGE_QUALITY, Recipe
 
 T = TypeVar("T")
 _RULE_NAME_MAX = 64

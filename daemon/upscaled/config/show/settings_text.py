@@ -10,7 +10,8 @@ from upscaled.config.grammar.conditions import Conditions
 from upscaled.config.settings import Hooks, RuleSettings, Settings
 from upscaled.config.show import workflow_text
 from upscaled.config.tree import Mapping, Node, Scalar, children, plain
-from upscaled.job import Delivery, Recipe
+from upscaled.delivery import Delivery
+from upscaled.recipe import Recipe
 
 HIDDEN = "(set)"
 """Stands for a token: what is shown ends up in bug reports."""

@@ -8,9 +8,9 @@ from upscaled.errors import ModelUnsupported
 from upscaled.image.filters.resize import shrink
 from upscaled.image.filters.result_size import SizePlan, plan_size
 from upscaled.image.picture import Picture
-from upscaled.job import Recipe
 from upscaled.pipeline.protocols import Progress, Upscaler
 from upscaled.pipeline.stages.enlarge import enlarge
+from upscaled.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
