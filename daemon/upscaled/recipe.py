@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
 
 IMAGE_UPSCALE = "image-upscale"
 IMAGE_DENOISE = "image-denoise"
@@ -29,12 +30,6 @@ class Fit:
     """Leave an image alone that is as large already; else it is made smaller."""
 
 
-_LATER = {
-    *("fit", "lossless", "effort", "chroma", "metadata", "provenance", "on_too_large"),
-    *("colour_fix", "stages", "result"),
-}
-
-
 @dataclass(frozen=True, slots=True)
 class StageRecipe:
     """One step of a workflow, resolved: what is done to which images."""
@@ -57,26 +52,23 @@ class StageRecipe:
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
-    """All that decides the bytes of an output: a snapshot taken when a file is queued."""
+class OutputOptions:
+    """How a result is written: keys of `output:` by the same names, with their defaults.
 
-    model: str
-    """Name in the catalogue, or the absolute path of a model file."""
-    scale: float | None = None
-    """Output pixels for each input pixel along an edge; None: what the model gives."""
+    It is one value from the grammar to the encoder. A key that stands here and in the grammar is
+    resolved, shown, stored and hashed without another word.
+    """
+
     format: str = "same"
+    """`same` as the source, or a name in `formats.FORMATS`."""
     quality: int | None = None
-    tile_px: int | None = None
-    """Edge of the input tile; None: found by measurement. It never changes the pixels."""
-    precision: str = "auto"
-    fit: Fit | None = None
-    """A size instead of a scale."""
+    """1 to 100, for formats that lose something; None: the format's own default."""
     lossless: bool | None = None
-    """None: as the source was, where that is known."""
+    """For formats that can be either; None: as the source was, where that is known."""
     effort: str = "normal"
-    """`fast`, `normal` or `best`: time against bytes."""
+    """`fast`, `normal` or `best`: time against bytes, never against pixels."""
     chroma: str | None = None
-    """`4:4:4`, `4:2:2` or `4:2:0`; None: 4:4:4."""
+    """`4:4:4`, `4:2:2` or `4:2:0`; None: the format's own default."""
     metadata: str = "keep"
     """`keep`, or `strip`: all but profile and resolution."""
     provenance: bool = True
@@ -85,12 +77,28 @@ class Recipe:
     """`fail`, `png` or `downscale`, where its format cannot hold a result of this size."""
     colour_fix: bool = True
     """Give back to a result the local averages of the source, which networks drift from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All that decides the bytes of an output: a snapshot taken when a file is queued."""
+
+    model: str
+    """Name in the catalogue, or the absolute path of a model file."""
+    scale: float | None = None
+    """Output pixels for each input pixel along an edge; None: what the model gives."""
+    tile_px: int | None = None
+    """Edge of the input tile; None: found by measurement. It never changes the pixels."""
+    precision: str = "auto"
+    fit: Fit | None = None
+    """A size instead of a scale."""
     source_limit_mp: float = 500.0
     """Of a source; checked before any pixel is decoded."""
     stages: tuple[StageRecipe, ...] = ()
     """Of a workflow, each after all that it takes from; none: `model`, once."""
     result: str = ""
     """The stage whose image is the result."""
+    output: OutputOptions = field(default_factory=OutputOptions)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -112,16 +120,42 @@ class Recipe:
         return tuple(dict.fromkeys(loaded))
 
     def digest(self) -> str:
-        """Hex SHA-256 of what changes pixels; equal recipes give equal outputs."""
-        parts = asdict(self)
-        del parts["tile_px"], parts["source_limit_mp"]
+        """Hex SHA-256 of what changes pixels; equal recipes give equal outputs.
+
+        It stands in databases and in the metadata of results, so it never changes for a recipe
+        that an earlier version could have: a field is left out while it has its default.
+        """
+        parts = _hashed(self)
+        # The options of the output lay flat among the rest once.
+        parts |= parts.pop("output")
         if self.scale is not None and float(self.scale).is_integer():
             parts["scale"] = int(self.scale)  # 4 and 4.0 are one scale, and not one text
-        usual = Recipe(self.model)
-        for key in _LATER & {key for key in parts if getattr(self, key) == getattr(usual, key)}:
-            del parts[key]  # so that results of versions that had none are still known
-        for stage in parts.get("stages", ()):
-            del stage["tile_px"]
-            if stage["detector"] is None:
-                del stage["detector"]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+_NO_PIXELS = {"tile_px", "source_limit_mp"}
+_WITH_DEFAULTS: dict[type, set[str]] = {
+    Recipe: {"scale", "precision"},
+    OutputOptions: {"format", "quality"},
+    StageRecipe: {"name", "inputs", "model", "scale", "fit", "precision", "numbers", "command"},
+    Fit: {
+        *("width_px", "height_px", "long_edge_px", "short_edge_px"),
+        *("megapixels", "only_if_smaller"),
+    },
+}
+"""What 0.1.0 hashed even with its default. Closed lists: a new field belongs into none of them."""
+
+
+def _hashed(value: Any) -> Any:
+    """What JSON can hold of a recipe, or a part of it, that decides pixels."""
+    if isinstance(value, tuple):
+        return [_hashed(item) for item in value]
+    if not is_dataclass(value):
+        return value
+    always = _WITH_DEFAULTS.get(type(value), set())
+    told = {each.name: (getattr(value, each.name), each.default) for each in fields(value)}
+    return {
+        name: _hashed(own)
+        for name, (own, default) in told.items()
+        if name not in _NO_PIXELS and (name in always or own != default)
+    }

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from upscaled.delivery import Delivery
 from upscaled.job import Arrival, Done, Fingerprint, Order, Result
-from upscaled.recipe import Recipe
+from upscaled.recipe import OutputOptions, Recipe
 
 NOW = 1_800_000_000.0
 INBOX = Path("/inbox")
@@ -27,10 +27,10 @@ def done(name: str = "a_4x.png", *, content: str = "c" * 64, notes: tuple[str, .
 
 
 def order(source: Path, folder: Path, *, job_id: int = 1, **fields: object) -> Order:
-    """One attempt at a file as it is now; `fields` are those of Order, Recipe or Delivery."""
+    """One attempt at a file as it is now; `fields` are those of Order and its parts."""
     picked = {
         kind: {key: value for key, value in fields.items() if key in kind.__dataclass_fields__}
-        for kind in (Order, Recipe, Delivery)
+        for kind in (Order, Recipe, OutputOptions, Delivery)
     }
     return Order(
         **{
@@ -39,7 +39,10 @@ def order(source: Path, folder: Path, *, job_id: int = 1, **fields: object) -> O
             "source": source,
             "relative": Path(),
             "fingerprint": None,
-            "recipe": Recipe(**{"model": "nearest"} | picked[Recipe]),
+            "recipe": Recipe(
+                **{"model": "nearest", "output": OutputOptions(**picked[OutputOptions])}
+                | picked[Recipe]
+            ),
             "delivery": Delivery(folder, **picked[Delivery]),
         }
         | picked[Order]

@@ -29,7 +29,7 @@ from upscaled.pipeline.frame_spool import FrameSpool, reeled
 from upscaled.pipeline.handoff import Opened, Prepared, Upscaled
 from upscaled.pipeline.ledger import Ledger, NoLedger
 from upscaled.pipeline.protocols import Progress, Stage, Upscaler
-from upscaled.pipeline.provenance import encoding_of, refuse_own
+from upscaled.pipeline.provenance import refuse_own
 from upscaled.pipeline.quality_check import Checked
 from upscaled.pipeline.source_file import SourceFile, read
 from upscaled.pipeline.stages.upscale import Upscaling
@@ -149,12 +149,12 @@ def work(
         JobError: a stage of a workflow failed; which one is said.
     """
     frames, order = prepared.frames, prepared.order
-    target = target_of(order.recipe.format, frames)
+    target = target_of(order.recipe.output.format, frames)
     stage = opened.stage
     sizes = frames.sizes_px if target.is_stream else frames.sizes_px[:1]
     plans = {size: stage.plan(*size) for size in dict.fromkeys(sizes)}
     plan = plans[sizes[0]]
-    aim = placed(order.recipe, target, plan.width_px, plan.height_px)
+    aim = placed(order.recipe.output, target, plan.width_px, plan.height_px)
     target = replace(target, format=aim.format)
     check_extra(target.format)
     share = (aim.width_px * aim.height_px) / (plan.width_px * plan.height_px)
@@ -222,7 +222,7 @@ def _streamed(
                 prepared.frames,
                 name=target.format,
                 encode=encode,
-                encoding=encoding_of(order.recipe),
+                encoding=order.recipe.output,
             ),
         ),
     )
@@ -265,7 +265,7 @@ def _check_loss(order: Order, frames: Frames) -> None:
             f"its rule deletes the source, and {frames.left_out} in it would be lost",
             hint="set `on_success: keep` or `trash` in the rule",
         )
-    target = target_of(order.recipe.format, frames)
+    target = target_of(order.recipe.output.format, frames)
     if frames.count > 1 and not target.is_stream and order.delivery.on_success == "delete":
         raise UnsupportedImage(
             f"{target.format} holds one picture, and its rule deletes the source: "

@@ -102,7 +102,7 @@ def _recipe(rule: RuleSettings, model: str | None, form: str | None) -> Recipe:
     known = ("same", "png", "jpeg", "webp", "avif", "tiff", "heif", "jxl")
     if form is not None and form not in known:
         raise UsageError(f"there is no format {form!r}", hint=f"formats: {', '.join(known)}")
-    return recipe if form is None else replace(recipe, format=form)
+    return recipe if form is None else replace(recipe, output=replace(recipe.output, format=form))
 
 
 def _rule(settings: Settings, name: str | None, workflow: str | None) -> RuleSettings:

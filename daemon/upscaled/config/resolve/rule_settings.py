@@ -14,8 +14,8 @@ from upscaled.config.grammar.rule import Rule, When
 from upscaled.config.grammar.top_level import FOREIGN_KEYS, Document
 from upscaled.config.problems import did_you_mean
 from upscaled.config.resolve.components import Components, ModelChecks
-from upscaled.config.resolve.encoding import encoding
 from upscaled.config.resolve.hook_settings import resolved_hooks
+from upscaled.config.resolve.output_options import output_options
 from upscaled.config.resolve.paths import NOWHERE, expander
 from upscaled.config.resolve.resolved_component import Expand, ResolvedComponent
 from upscaled.config.resolve.sizing import sizing
@@ -187,12 +187,11 @@ class Resolver:
         recipe = Recipe(
             model=made.model,
             scale=size.scale,
-            format=_or(output.format, "same"),
             source_limit_mp=_or(rule.source_limit_mp, Recipe(made.model).source_limit_mp),
-            **encoding(output, at, self.findings),
             tile_px=made.tile_px,
             precision=made.precision or _or(self.document.precision, "auto"),
             fit=size.fit,
+            output=output_options(output, at, self.findings),
         )
         return with_flow(recipe, flow) if flow else recipe
 

@@ -58,7 +58,7 @@ class Upscaling:
                 self.upscaler,
                 progress=told,
                 cancelled=cancelled,
-                colour_fix=self.recipe.colour_fix,
+                colour_fix=self.recipe.output.colour_fix,
             )
         return shrink(picture, plan.width_px, plan.height_px)
 

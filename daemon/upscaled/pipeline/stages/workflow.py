@@ -165,7 +165,7 @@ class WorkflowStages:
                     self.networks[stage.name],
                     self.finders[stage.name],
                     strength=told["strength"],
-                    colour_fix=self.recipe.colour_fix,
+                    colour_fix=self.recipe.output.colour_fix,
                     progress=progress,
                     cancelled=cancelled,
                 )
