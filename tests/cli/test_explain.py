@@ -9,7 +9,8 @@ import pytest
 
 from upscaled.cli.explain import Explanation, Facts, explain, look
 from upscaled.config.grammar.conditions import Conditions, Span
-from upscaled.config.settings import Origin, RuleSettings
+from upscaled.config.problems import Origin
+from upscaled.config.settings import RuleSettings
 from upscaled.delivery import Delivery
 from upscaled.job import ImageInfo
 from upscaled.recipe import Recipe

@@ -23,8 +23,7 @@ def output_options(output: Output, at: Location, findings: Notes) -> OutputOptio
     `at`: the rule.
     """
     _judge(output, (*at, "output"), findings)
-    written = {field.name: getattr(output, field.name) for field in fields(OutputOptions)}
-    return OutputOptions(**{key: value for key, value in written.items() if value is not None})
+    return OutputOptions(**output.written(field.name for field in fields(OutputOptions)))
 
 
 def _judge(output: Output, there: Location, findings: Notes) -> None:
