@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "daemon" / "upscaled"
 LAYERS = [
-    {"", "errors", "clock", "dirs", "text", "recipe", "delivery"},
+    {"", "errors", "clock", "dirs", "text", "recipe", "delivery", "outcomes"},
     {"job"},
     {"log", "codec", "filesystem", "formats"},
     {"config"},

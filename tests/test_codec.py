@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from upscaled import codec
 from upscaled.delivery import Delivery
-from upscaled.job import Timings
+from upscaled.outcomes import Timings
 from upscaled.recipe import OutputOptions, Recipe
 
 SURROGATES = st.text(st.characters(categories=("L", "N", "P", "Z", "Cs", "Cc")))

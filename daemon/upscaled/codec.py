@@ -15,7 +15,7 @@ import cattrs
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 from cattrs.strategies import configure_tagged_union
 
-from upscaled.job import Outcome
+from upscaled.outcomes import Outcome
 from upscaled.recipe import OutputOptions, Recipe
 from upscaled.text import printable
 

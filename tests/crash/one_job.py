@@ -34,7 +34,8 @@ from upscaled.clock import SystemClock
 from upscaled.config.settings import RuleSettings
 from upscaled.delivery import Delivery
 from upscaled.errors import StoreError
-from upscaled.job import Arrival, JobState, Order, Outcome
+from upscaled.job import Arrival, JobState, Order
+from upscaled.outcomes import Outcome
 from upscaled.output.publish import sweep
 from upscaled.output.source_cleanup import fingerprint
 from upscaled.recipe import Recipe

@@ -26,7 +26,7 @@ from upscaled.image.decode.frames import Frame, Timeline, open_frames
 from upscaled.image.encode import tiff
 from upscaled.image.encode.gif import write_gif
 from upscaled.image.picture import Picture
-from upscaled.job import Duplicate
+from upscaled.outcomes import Duplicate
 from upscaled.pipeline import run
 from upscaled.recipe import Fit
 

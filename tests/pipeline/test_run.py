@@ -18,7 +18,7 @@ from upscaled.errors import (
     StopRequested,
     TruncatedImage,
 )
-from upscaled.job import Done, Duplicate, Result
+from upscaled.outcomes import Done, Duplicate, Result
 from upscaled.output.source_cleanup import fingerprint
 from upscaled.pipeline import run
 from upscaled.recipe import Fit

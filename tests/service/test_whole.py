@@ -23,7 +23,8 @@ from support.fake_inboxes import ListInbox
 from support.fakes import FakeClock, FakeExecutor
 from upscaled.config.settings import RuleSettings
 from upscaled.delivery import Delivery
-from upscaled.job import Changed, Done, JobState, Order, Outcome, Result, Vanished
+from upscaled.job import JobState, Order
+from upscaled.outcomes import Changed, Done, Outcome, Result, Vanished
 from upscaled.output.source_cleanup import fingerprint
 from upscaled.recipe import Recipe
 from upscaled.service.events import Event, EventQueue

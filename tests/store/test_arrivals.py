@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from support.builders import DELIVERY, INBOX, NOW, RECIPE, arrival, done
-from upscaled.job import Arrival, Changed, Failed, Fingerprint, Retry, Vanished
+from upscaled.job import Arrival, Fingerprint
+from upscaled.outcomes import Changed, Failed, Retry, Vanished
 from upscaled.recipe import OutputOptions
 from upscaled.store.jobs import Store
 

@@ -7,14 +7,14 @@ import pytest
 
 from support.builders import NOW, RECIPE, done, result
 from upscaled.errors import StoreError
-from upscaled.job import (
+from upscaled.job import JobState
+from upscaled.outcomes import (
     Cancelled,
     Changed,
     Done,
     Duplicate,
     Failed,
     Interrupted,
-    JobState,
     Retry,
     Snoozed,
     Vanished,

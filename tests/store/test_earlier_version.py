@@ -9,7 +9,8 @@ import pytest
 
 from support.builders import DELIVERY, INBOX, NOW, RECIPE, arrival
 from upscaled.delivery import Check, Delivery, Extra
-from upscaled.job import Duplicate, Order, Result
+from upscaled.job import Order
+from upscaled.outcomes import Duplicate, Result
 from upscaled.recipe import Fit, OutputOptions, Recipe, StageRecipe
 from upscaled.store.jobs import Store
 

@@ -11,7 +11,7 @@ import pytest
 
 from support.builders import NOW, done
 from upscaled.errors import StoreError, StoreTooNew
-from upscaled.job import Cancelled, Failed, Retry, Snoozed
+from upscaled.outcomes import Cancelled, Failed, Retry, Snoozed
 from upscaled.store.jobs import Store
 from upscaled.store.schema import SCHEMA_VERSION
 

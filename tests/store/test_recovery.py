@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from support.builders import DELIVERY, NOW, done, result
-from upscaled.job import Failed, JobState
+from upscaled.job import JobState
+from upscaled.outcomes import Failed
 from upscaled.store import retry
 from upscaled.store.jobs import SourceCleanup
 

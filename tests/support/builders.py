@@ -4,7 +4,8 @@ import struct
 from pathlib import Path
 
 from upscaled.delivery import Delivery
-from upscaled.job import Arrival, Done, Fingerprint, Order, Result
+from upscaled.job import Arrival, Fingerprint, Order
+from upscaled.outcomes import Done, Result
 from upscaled.recipe import OutputOptions, Recipe
 
 NOW = 1_800_000_000.0

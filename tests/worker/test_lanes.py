@@ -12,7 +12,8 @@ from PIL import Image
 from support.builders import order
 from support.fakes import NearestUpscaler
 from upscaled.errors import DeviceLost, ModelUnavailable
-from upscaled.job import Done, Duplicate, Failed, Interrupted, Order, Retry, Snoozed, Vanished
+from upscaled.job import Order
+from upscaled.outcomes import Done, Duplicate, Failed, Interrupted, Retry, Snoozed, Vanished
 from upscaled.recipe import Recipe
 from upscaled.worker import lanes as module
 from upscaled.worker.lanes import Lanes

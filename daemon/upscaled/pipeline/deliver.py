@@ -13,7 +13,8 @@ from upscaled.image.encode.animation import target_of, write_stream
 from upscaled.image.encode.encode import encode
 from upscaled.image.encode.tiff import needs_big
 from upscaled.image.picture import Picture
-from upscaled.job import Done, Duplicate, Order, Result
+from upscaled.job import Order
+from upscaled.outcomes import Done, Duplicate, Result
 from upscaled.output import durable
 from upscaled.output.naming import NameParts, candidates
 from upscaled.output.publish import publish

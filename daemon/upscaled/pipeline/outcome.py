@@ -3,7 +3,7 @@
 import errno
 
 from upscaled import errors
-from upscaled.job import (
+from upscaled.outcomes import (
     Cancelled,
     Changed,
     Failed,

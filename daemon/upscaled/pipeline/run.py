@@ -18,7 +18,8 @@ from upscaled.image.encode.tiff import needs_big
 from upscaled.image.filters.resize import shrink
 from upscaled.image.filters.result_size import SizePlan, fitted
 from upscaled.image.picture import Picture
-from upscaled.job import Done, Order, Timings
+from upscaled.job import Order
+from upscaled.outcomes import Done, Timings
 from upscaled.output import durable
 from upscaled.output.free_space import check_room
 from upscaled.pipeline.decode_limits import DecodeLimits, NoDecodeLimits, limited

@@ -17,7 +17,8 @@ from upscaled.config.settings import RuleSettings, Settings
 from upscaled.control.server import Server
 from upscaled.dirs import Dirs
 from upscaled.errors import ExitCode, StoreUnavailable
-from upscaled.job import Changed, JobState, Order, Outcome, Vanished
+from upscaled.job import JobState, Order
+from upscaled.outcomes import Changed, Outcome, Vanished
 from upscaled.service import lock
 from upscaled.service.configuration import Configuration
 from upscaled.service.control_api import ControlApi, decline

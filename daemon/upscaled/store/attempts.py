@@ -11,15 +11,14 @@ from typing import assert_never
 from upscaled import codec
 from upscaled.delivery import Delivery
 from upscaled.errors import StoreError
-from upscaled.job import (
+from upscaled.job import JobState, Order
+from upscaled.outcomes import (
     Cancelled,
     Changed,
     Done,
     Duplicate,
     Failed,
     Interrupted,
-    JobState,
-    Order,
     Outcome,
     Result,
     Retry,

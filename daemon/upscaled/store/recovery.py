@@ -6,7 +6,8 @@ from pathlib import Path
 
 from upscaled import codec
 from upscaled.delivery import Delivery
-from upscaled.job import Done, Fingerprint, JobState, Result
+from upscaled.job import Fingerprint, JobState
+from upscaled.outcomes import Done, Result
 from upscaled.store import retry
 from upscaled.store.attempts import Attempts
 from upscaled.store.columns import FINGERPRINT, RESULT, fingerprint, result

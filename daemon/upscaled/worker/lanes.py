@@ -14,16 +14,8 @@ from typing import TYPE_CHECKING
 
 from upscaled.codec import printable
 from upscaled.errors import DeviceLost, ExitCode, UnsupportedImage, UpscaledError
-from upscaled.job import (
-    Done,
-    Duplicate,
-    ImageInfo,
-    Interrupted,
-    MountIdentity,
-    Order,
-    Outcome,
-    Result,
-)
+from upscaled.job import ImageInfo, MountIdentity, Order
+from upscaled.outcomes import Done, Duplicate, Interrupted, Outcome, Result
 from upscaled.pipeline import run
 from upscaled.pipeline.outcome import is_foreseen, outcome_of, with_hint
 from upscaled.pipeline.protocols import Upscaler

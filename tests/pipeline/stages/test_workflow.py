@@ -16,7 +16,8 @@ from upscaled.config.resolve.workflows import with_flow
 from upscaled.delivery import Check, Delivery, Extra
 from upscaled.errors import BadResult, JobError, ModelUnsupported, StopRequested
 from upscaled.image.picture import Picture
-from upscaled.job import Done, Order
+from upscaled.job import Order
+from upscaled.outcomes import Done
 from upscaled.pipeline import run
 from upscaled.pipeline.stages.workflow import WorkflowOutputs, open_flow
 from upscaled.recipe import OutputOptions, Recipe, StageRecipe

@@ -8,7 +8,8 @@ import pytest
 
 from support.fakes import FakeClock
 from upscaled.delivery import Delivery
-from upscaled.job import Arrival, Failed, Fingerprint, JobState
+from upscaled.job import Arrival, Fingerprint, JobState
+from upscaled.outcomes import Failed
 from upscaled.output.source_cleanup import fingerprint
 from upscaled.recipe import Recipe
 from upscaled.service.events import SourceCleaned

@@ -10,7 +10,8 @@ from conftest import Eventually
 from support.fakes import FakeClock
 from upscaled.delivery import Delivery
 from upscaled.filesystem.mount_guard import check_mount
-from upscaled.job import Arrival, Failed
+from upscaled.job import Arrival
+from upscaled.outcomes import Failed
 from upscaled.output.source_cleanup import fingerprint
 from upscaled.recipe import Recipe
 from upscaled.service.events import PruneScanned

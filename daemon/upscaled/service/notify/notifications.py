@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from upscaled.config.settings import NO_HOOKS
 from upscaled.errors import StoreError
-from upscaled.job import Done, Order, Outcome
+from upscaled.job import Order
+from upscaled.outcomes import Done, Outcome
 from upscaled.service.notify import desktop, metrics
 from upscaled.service.notify.hook_events import Listeners
 from upscaled.service.notify.hook_runner import HookRunner

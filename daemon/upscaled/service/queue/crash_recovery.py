@@ -7,7 +7,8 @@ from pathlib import Path
 
 from upscaled.delivery import Delivery
 from upscaled.filesystem.unresponsive import call_with_timeout
-from upscaled.job import JobState, Result
+from upscaled.job import JobState
+from upscaled.outcomes import Result
 from upscaled.output.publish import resumed
 from upscaled.store.jobs import Orphan, Store
 

@@ -8,8 +8,9 @@ from upscaled import log
 from upscaled.clock import Clock
 from upscaled.config.settings import MAX_ATTEMPTS, RuleSettings
 from upscaled.filesystem.unresponsive import holds_any_thread
-from upscaled.job import Order, Result
+from upscaled.job import Order
 from upscaled.models.terms import terms
+from upscaled.outcomes import Result
 from upscaled.service.workers.executor import Executor
 from upscaled.worker.messages import (
     Beat,
