@@ -10,7 +10,8 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "daemon" / "upscaled"
 LAYERS = [
     {"cause"},
-    {"", "errors", "clock", "dirs", "job", "text"},
+    {"", "errors", "clock", "dirs", "text", "recipe", "delivery", "outcomes"},
+    {"job"},
     {"log", "codec", "filesystem", "formats"},
     {"config"},
     {"watch", "store", "image", "engine", "models", "output", "control", "rules", "systemd"},
@@ -22,7 +23,7 @@ LAYERS = [
 ]
 """From the base to the edge; a part is a folder or module of the package, "" is its version."""
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
-BASE = LAYERS[0] | LAYERS[1] | LAYERS[2]
+BASE = LAYERS[0] | LAYERS[1] | LAYERS[2] | LAYERS[3]
 BASE_ONLY = {"engine", "image", "store"}
 ONLY_UNDER = {
     "torch": "engine",

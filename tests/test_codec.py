@@ -8,14 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from upscaled import codec
-from upscaled.job import Delivery, Recipe, Timings
+from upscaled.delivery import Delivery
+from upscaled.outcomes import Timings
+from upscaled.recipe import OutputOptions, Recipe
 
 SURROGATES = st.text(st.characters(categories=("L", "N", "P", "Z", "Cs", "Cc")))
 
 
 def test_a_value_comes_back_as_it_was() -> None:
     for value in (
-        Recipe("m", 4, "png", 90, 64, "fp32"),
+        Recipe("m", 4, 64, "fp32", output=OutputOptions("png", quality=90, effort="best")),
         Recipe("m"),
         Delivery(Path("/out/caf\udce9\n"), success_folder=Path("/x")),
         Timings(0.1, 0.2, 0.3, 0.4),

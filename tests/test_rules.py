@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upscaled.config.settings import DEFAULT_INCLUDE, Origin, RuleSettings
-from upscaled.job import Delivery, Recipe
+from upscaled.config.problems import Origin
+from upscaled.config.settings import DEFAULT_INCLUDE, RuleSettings
+from upscaled.delivery import Delivery
+from upscaled.recipe import Recipe
 from upscaled.rules import judge, match
 
 IN = Path("/in")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from upscaled.config.grammar import globs
 from upscaled.config.grammar.conditions import objection
-from upscaled.config.settings import DEFAULT_INCLUDE, Origin, RuleSettings
+from upscaled.config.problems import Origin
+from upscaled.config.settings import DEFAULT_INCLUDE, RuleSettings
 from upscaled.job import ImageInfo
 
 _DEFAULT_SUFFIXES = tuple(pattern.removeprefix("*") for pattern in DEFAULT_INCLUDE)

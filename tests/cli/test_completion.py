@@ -15,7 +15,7 @@ from click.shell_completion import ShellComplete
 from support.builders import DELIVERY, INBOX, RECIPE, arrival
 from upscaled.cli.group import cli
 from upscaled.dirs import find_dirs
-from upscaled.job import Failed
+from upscaled.outcomes import Failed
 from upscaled.store.jobs import Store
 
 BIN = Path(sys.executable).parent

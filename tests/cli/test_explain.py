@@ -9,8 +9,11 @@ import pytest
 
 from upscaled.cli.explain import Explanation, Facts, explain, look
 from upscaled.config.grammar.conditions import Conditions, Span
-from upscaled.config.settings import Origin, RuleSettings
-from upscaled.job import Delivery, ImageInfo, Recipe
+from upscaled.config.problems import Origin
+from upscaled.config.settings import RuleSettings
+from upscaled.delivery import Delivery
+from upscaled.job import ImageInfo
+from upscaled.recipe import Recipe
 
 KEYS = ("", "watch", "recursive", "hidden", "include", "exclude", "exclude.0", "enabled", "when",
         "when.megapixels", "output.folder")  # fmt: skip

@@ -11,7 +11,8 @@ from upscaled.cli.group import cli
 from upscaled.cli.input_files import expand
 from upscaled.dirs import find_dirs
 from upscaled.errors import DaemonNotRunning, UsageError
-from upscaled.job import Arrival, Failed, Fingerprint
+from upscaled.job import Arrival, Fingerprint
+from upscaled.outcomes import Failed
 from upscaled.store.jobs import Store
 
 

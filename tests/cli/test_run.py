@@ -19,7 +19,7 @@ from upscaled.cli.main import run
 from upscaled.cli.screens.bars import Bars
 from upscaled.dirs import find_dirs
 from upscaled.errors import UsageError
-from upscaled.job import Recipe
+from upscaled.recipe import Recipe
 
 Run = Callable[..., tuple[int, list[str], str]]
 

@@ -10,7 +10,8 @@ from upscaled.config.grammar.conditions import Conditions
 from upscaled.config.load import default_settings
 from upscaled.config.problems import ConfigProblems
 from upscaled.config.settings import DEFAULT_INCLUDE, Settings
-from upscaled.job import Delivery, Recipe
+from upscaled.delivery import Delivery
+from upscaled.recipe import OutputOptions, Recipe
 
 Load = Callable[..., Settings]
 
@@ -76,7 +77,9 @@ def test_everything_that_a_rule_can_say(load: Load, tmp_path: Path) -> None:
     assert rule.roots == (tmp_path / "in", Path("/home/me/more"), Path("/abs/in"))
     assert (rule.recursive, rule.hidden, rule.enabled) == (False, True, False)
     assert (rule.include, rule.exclude) == (("*.png",), ("raw/", "!raw/keep.png"))
-    assert rule.recipe == Recipe("realesrgan-x4plus", format="jpeg", quality=80, precision="fp16")
+    assert rule.recipe == Recipe(
+        "realesrgan-x4plus", precision="fp16", output=OutputOptions("jpeg", quality=80)
+    )
     assert rule.delivery == Delivery(
         tmp_path / "out",
         "{rule}-{stem}-{n}.{ext}",
@@ -140,9 +143,17 @@ def test_defaults_hold_for_all_rules_and_extends_goes_between(load: Load) -> Non
         """
     )
     a, b, c = settings.rules
-    assert (a.recipe.quality, a.recipe.format, a.delivery.folder) == (90, "webp", Path("/out"))
+    assert (a.recipe.output.quality, a.recipe.output.format, a.delivery.folder) == (
+        90,
+        "webp",
+        Path("/out"),
+    )
     assert (a.exclude, a.max_attempts, a.priority) == (("raw/",), 5, 3)
-    assert (b.recipe.quality, b.recipe.format, b.delivery.folder) == (90, "webp", Path("/other"))
+    assert (b.recipe.output.quality, b.recipe.output.format, b.delivery.folder) == (
+        90,
+        "webp",
+        Path("/other"),
+    )
     assert (b.exclude, b.max_attempts, b.priority) == ((), 2, 3)
     assert (c.roots, c.exclude, c.max_attempts) == ((Path("/c"),), (), 2)
     # Whether a rule is on is its own affair: a rule that is off can serve as a pattern.
@@ -172,7 +183,7 @@ def test_a_later_file_is_laid_over_an_earlier_one(load: Load, tmp_path: Path) ->
     )
     a, b = settings.rules
     assert (settings.memory_bytes, a.priority) == (2_000_000_000, 2)
-    assert (a.recipe.format, a.recipe.quality, b.name) == ("png", 80, "b")
+    assert (a.recipe.output.format, a.recipe.output.quality, b.name) == ("png", 80, "b")
     # As compose does it, lists are joined.
     assert a.roots == (tmp_path / "in", tmp_path / "in2")
     assert len(settings.source_files) == 3
@@ -299,7 +310,7 @@ def test_tags_of_compose_replace_and_take_out(load: Load) -> None:
     assert (rule.include, rule.exclude) == (("*.png", "*.jpg"), ())
     assert rule.when == Conditions(alpha=True)
     assert rule.delivery.folder == Path("/results")
-    assert rule.recipe.quality is None
+    assert rule.recipe.output.quality is None
     assert rule.delivery.name == "{stem}_{scale}x.{ext}"
     assert (settings.device, rule.priority) == ("auto", 4)
     again = "rules: {b: {watch: again, output: out}}"

@@ -6,7 +6,8 @@ from queue import Empty, SimpleQueue
 
 import pytest
 
-from upscaled.job import Done, Duplicate, Interrupted, Order, Result, Vanished
+from upscaled.job import Order
+from upscaled.outcomes import Done, Duplicate, Interrupted, Result, Vanished
 from upscaled.output.publish import sha256_of
 from upscaled.service.workers.executor import Deliver, Died, Executor, Said
 from upscaled.worker.messages import (

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from upscaled import codec
-from upscaled.job import Delivery
+from upscaled.delivery import Delivery
 
 HERE = Path(__file__).parent
 STILL_WAITING = 3

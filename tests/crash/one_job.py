@@ -32,10 +32,13 @@ from support.fakes import NearestUpscaler
 from upscaled import codec
 from upscaled.clock import SystemClock
 from upscaled.config.settings import RuleSettings
+from upscaled.delivery import Delivery
 from upscaled.errors import StoreError
-from upscaled.job import Arrival, Delivery, JobState, Order, Outcome, Recipe
+from upscaled.job import Arrival, JobState, Order
+from upscaled.outcomes import Outcome
 from upscaled.output.publish import sweep
 from upscaled.output.source_cleanup import fingerprint
+from upscaled.recipe import Recipe
 from upscaled.service import lock
 from upscaled.service.queue import crash_recovery
 from upscaled.service.queue.crash_recovery import recover, written_folders

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from crash_stage import STILL_WAITING, Stage, Zygote, headline, tree
 
-from upscaled.job import Delivery
+from upscaled.delivery import Delivery
 
 CALLS = (
     *("fsync", "fdatasync", "rename", "renameat", "renameat2", "link", "linkat"),

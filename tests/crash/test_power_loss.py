@@ -12,7 +12,7 @@ import pytest
 from crash_power import TRACE, Op, cuts, parse
 from crash_stage import Stage, Zygote, headline, tree
 
-from upscaled.job import Delivery
+from upscaled.delivery import Delivery
 
 NAME = "a.png"
 

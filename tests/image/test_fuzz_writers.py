@@ -10,9 +10,9 @@ from upscaled.formats import FORMATS
 from upscaled.image.decode.colour import srgb
 from upscaled.image.decode.decode import decode
 from upscaled.image.encode.encode import encode
-from upscaled.image.encode.encode_options import EncodeOptions
 from upscaled.image.metadata.metadata import Metadata
 from upscaled.image.picture import Picture
+from upscaled.recipe import OutputOptions
 
 CASES, SLOW_CASES = 80, 24
 """For each format; x265 takes 30 ms to begin."""
@@ -55,8 +55,8 @@ def words(rng: random.Random, block: bytes) -> Metadata:
     )
 
 
-def encoding(rng: random.Random) -> EncodeOptions:
-    return EncodeOptions(
+def encoding(rng: random.Random) -> OutputOptions:
+    return OutputOptions(
         quality=rng.choice((None, 1, 50, 100)),
         lossless=rng.choice((None, True, False)),
         effort=rng.choice(("fast", "normal")),

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from support.builders import ACCESS, access_list
+from upscaled.delivery import Delivery
 from upscaled.errors import DiskMissing
 from upscaled.filesystem.mount_guard import check_mount
-from upscaled.job import Delivery, Fingerprint, JobState, MountIdentity
+from upscaled.job import Fingerprint, JobState, MountIdentity
 from upscaled.output import durable
 from upscaled.output.source_cleanup import dispose, fingerprint, taken
 

@@ -10,7 +10,8 @@ from PIL import Image
 
 from support.builders import order
 from support.fakes import NearestUpscaler
-from upscaled.job import Done, Duplicate, ImageInfo, MountIdentity, Order, Result
+from upscaled.job import ImageInfo, MountIdentity, Order
+from upscaled.outcomes import Done, Duplicate, Result
 from upscaled.pipeline import run
 
 

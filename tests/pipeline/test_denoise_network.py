@@ -13,8 +13,8 @@ from spandrel.architectures.SCUNet import SCUNet
 
 from upscaled.engine.upscaler import open_upscaler
 from upscaled.image.picture import Picture
-from upscaled.job import Recipe, StageRecipe
 from upscaled.pipeline.stages.workflow import WorkflowOutputs, WorkflowStages, open_flow
+from upscaled.recipe import Recipe, StageRecipe
 
 Make = Callable[[], torch.nn.Module]
 NETWORKS: dict[str, Make] = {

@@ -26,8 +26,9 @@ from upscaled.image.decode.frames import Frame, Timeline, open_frames
 from upscaled.image.encode import tiff
 from upscaled.image.encode.gif import write_gif
 from upscaled.image.picture import Picture
-from upscaled.job import Duplicate, Fit
+from upscaled.outcomes import Duplicate
 from upscaled.pipeline import run
+from upscaled.recipe import Fit
 
 Job = Any
 DURATIONS = [100, 200, 0, 50, 70, 1000]

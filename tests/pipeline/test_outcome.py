@@ -8,15 +8,7 @@ import pytest
 
 from upscaled import errors
 from upscaled.cause import Cause
-from upscaled.job import (
-    Cancelled,
-    Changed,
-    Failed,
-    Interrupted,
-    Retry,
-    Snoozed,
-    Vanished,
-)
+from upscaled.outcomes import Cancelled, Changed, Failed, Interrupted, Retry, Snoozed, Vanished
 from upscaled.pipeline.outcome import is_foreseen, outcome_of
 
 TABLE = [

@@ -8,8 +8,9 @@ import pytest
 from support.builders import DELIVERY, RECIPE
 from upscaled.errors import UnsupportedImage
 from upscaled.image.metadata import exif
-from upscaled.job import Fingerprint, Order, Recipe, StageRecipe
+from upscaled.job import Fingerprint, Order
 from upscaled.pipeline.provenance import mark_of, refuse_own
+from upscaled.recipe import OutputOptions, Recipe, StageRecipe
 
 SOURCE = Path("/inbox/a.png")
 
@@ -34,9 +35,9 @@ def is_refused(by: Order, made_by: Order) -> bool:
     ("by", "refused"),
     [
         (order(RECIPE), True),
-        (order(replace(RECIPE, quality=90)), False),
+        (order(replace(RECIPE, output=OutputOptions(quality=90))), False),
         (order(RECIPE, "others"), False),
-        (order(replace(RECIPE, provenance=False)), False),
+        (order(replace(RECIPE, output=OutputOptions(provenance=False))), False),
         (replace(order(RECIPE), fingerprint=None), False),
     ],
     ids=["the same rule", "another recipe", "another rule", "no provenance", "by hand"],

@@ -18,9 +18,10 @@ from upscaled.errors import (
     StopRequested,
     TruncatedImage,
 )
-from upscaled.job import Done, Duplicate, Fit, Result
+from upscaled.outcomes import Done, Duplicate, Result
 from upscaled.output.source_cleanup import fingerprint
 from upscaled.pipeline import run
+from upscaled.recipe import Fit
 
 Job = Any
 RNG = np.random.default_rng(3)

@@ -10,8 +10,8 @@ from support.builders import DELIVERY, RECIPE
 from support.fakes import FakeClock
 from upscaled.config.grammar.conditions import Conditions
 from upscaled.config.load import load_config
-from upscaled.config.problems import ConfigProblems
-from upscaled.config.settings import Origin, RuleSettings, Settings
+from upscaled.config.problems import ConfigProblems, Origin
+from upscaled.config.settings import RuleSettings, Settings
 from upscaled.service.config_changes import LOOK_S, Changes, ConfigWatch, differences, questions
 from upscaled.service.inboxes import Inboxes
 from upscaled.watch.spec import ArrivalBatch, InboxSpec

@@ -23,9 +23,11 @@ from upscaled.config.settings import RuleSettings, Settings
 from upscaled.control import server as control
 from upscaled.control.client import ask
 from upscaled.control.protocol import Request
+from upscaled.delivery import Delivery
 from upscaled.dirs import find_dirs
 from upscaled.errors import ControlError, ExitCode, StoreUnavailable, UpscaledError
-from upscaled.job import Delivery, JobState, Recipe
+from upscaled.job import JobState
+from upscaled.recipe import Recipe
 from upscaled.service import lock
 from upscaled.service.daemon import Daemon, run_daemon
 from upscaled.service.events import EventQueue, Signalled

@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 
 from upscaled.config.settings import RuleSettings
+from upscaled.delivery import Delivery
 from upscaled.dirs import find_trash
-from upscaled.job import Delivery, Recipe
+from upscaled.recipe import Recipe
 from upscaled.service.inboxes import specs
 
 

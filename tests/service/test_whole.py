@@ -22,18 +22,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from support.fake_inboxes import ListInbox
 from support.fakes import FakeClock, FakeExecutor
 from upscaled.config.settings import RuleSettings
-from upscaled.job import (
-    Changed,
-    Delivery,
-    Done,
-    JobState,
-    Order,
-    Outcome,
-    Recipe,
-    Result,
-    Vanished,
-)
+from upscaled.delivery import Delivery
+from upscaled.job import JobState, Order
+from upscaled.outcomes import Changed, Done, Outcome, Result, Vanished
 from upscaled.output.source_cleanup import fingerprint
+from upscaled.recipe import Recipe
 from upscaled.service.events import Event, EventQueue
 from upscaled.service.inboxes import specs
 from upscaled.service.queue.crash_recovery import recover

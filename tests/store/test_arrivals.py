@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from support.builders import DELIVERY, INBOX, NOW, RECIPE, arrival, done
-from upscaled.job import Arrival, Changed, Failed, Fingerprint, Retry, Vanished
+from upscaled.job import Arrival, Fingerprint
+from upscaled.outcomes import Changed, Failed, Retry, Vanished
+from upscaled.recipe import OutputOptions
 from upscaled.store.arrivals import _KNOWN
 from upscaled.store.columns import fingerprint_columns
 from upscaled.store.jobs import Store
@@ -43,7 +45,7 @@ def test_new_bytes_of_a_waiting_file_take_its_place_at_once(queue: Queue) -> Non
     first = queue.claim()
     queue.store.record(first.job_id, Retry("truncated"), NOW)
     assert queue.names() == []
-    better = replace(RECIPE, format="png")
+    better = replace(RECIPE, output=OutputOptions("png"))
 
     assert queue.drop("a.png", version=2, recipe=better) == 1
 

@@ -7,18 +7,19 @@ import pytest
 
 from support.builders import NOW, RECIPE, done, result
 from upscaled.errors import StoreError
-from upscaled.job import (
+from upscaled.job import JobState
+from upscaled.outcomes import (
     Cancelled,
     Changed,
     Done,
     Duplicate,
     Failed,
     Interrupted,
-    JobState,
     Retry,
     Snoozed,
     Vanished,
 )
+from upscaled.recipe import OutputOptions
 from upscaled.store import retry
 from upscaled.store.jobs import Ready, Store
 
@@ -207,7 +208,9 @@ def test_the_same_bytes_by_the_same_rule_and_recipe_are_found(queue: Queue) -> N
     assert queue.store.identify(second.job_id, "d" * 64) is None
 
 
-@pytest.mark.parametrize("other", [{"rule": "scans"}, {"recipe": replace(RECIPE, format="png")}])
+@pytest.mark.parametrize(
+    "other", [{"rule": "scans"}, {"recipe": replace(RECIPE, output=OutputOptions("png"))}]
+)
 def test_another_rule_or_recipe_makes_no_twin(queue: Queue, other: dict[str, Any]) -> None:
     queue.drop("a.png")
     queue.store.record(queue.claim().job_id, done(), NOW)

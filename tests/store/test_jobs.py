@@ -12,7 +12,7 @@ import pytest
 from support.builders import NOW, done
 from upscaled.cause import Cause
 from upscaled.errors import StoreError, StoreTooNew
-from upscaled.job import Cancelled, Failed, Retry, Snoozed, SourceFate
+from upscaled.outcomes import Cancelled, Failed, Retry, Snoozed, SourceFate
 from upscaled.store.jobs import Store
 from upscaled.store.schema import SCHEMA_VERSION
 

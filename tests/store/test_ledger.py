@@ -10,16 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from support.builders import DELIVERY, INBOX, NOW, RECIPE, arrival, done, result
-from upscaled.job import (
-    Cancelled,
-    Changed,
-    Failed,
-    Interrupted,
-    JobState,
-    Retry,
-    Snoozed,
-    Vanished,
-)
+from upscaled.job import JobState
+from upscaled.outcomes import Cancelled, Changed, Failed, Interrupted, Retry, Snoozed, Vanished
 from upscaled.store import retry
 from upscaled.store.jobs import Store
 

@@ -8,7 +8,7 @@ import pytest
 from support.builders import DELIVERY, INBOX, NOW, RECIPE, arrival
 from upscaled.cause import Cause
 from upscaled.errors import StoreTooNew
-from upscaled.job import Cancelled, Failed, Snoozed, SourceFate
+from upscaled.outcomes import Cancelled, Failed, Snoozed, SourceFate
 from upscaled.store.jobs import Store
 from upscaled.store.views import open_views
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from support.builders import DELIVERY, INBOX, NOW, RECIPE, arrival, done
-from upscaled.job import Failed, JobState, Vanished
+from upscaled.job import JobState
+from upscaled.outcomes import Failed, Vanished
 from upscaled.service.upkeep.pruner import PAGE
 from upscaled.store.jobs import Store
 

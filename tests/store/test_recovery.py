@@ -7,7 +7,8 @@ import pytest
 
 from support.builders import DELIVERY, NOW, done, result
 from upscaled.cause import Cause
-from upscaled.job import Failed, JobState, SourceFate
+from upscaled.job import JobState
+from upscaled.outcomes import Failed, SourceFate
 from upscaled.store import retry
 from upscaled.store.jobs import SourceCleanup
 

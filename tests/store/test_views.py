@@ -10,7 +10,7 @@ import pytest
 
 from support.builders import DELIVERY, INBOX, NOW, RECIPE, arrival, done, result
 from upscaled.errors import StoreError, StoreTooNew
-from upscaled.job import Failed, Retry, Snoozed
+from upscaled.outcomes import Failed, Retry, Snoozed
 from upscaled.store import views
 from upscaled.store.jobs import Store
 from upscaled.store.version import SCHEMA_VERSION

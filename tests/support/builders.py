@@ -3,7 +3,10 @@
 import struct
 from pathlib import Path
 
-from upscaled.job import Arrival, Delivery, Done, Fingerprint, Order, Recipe, Result
+from upscaled.delivery import Delivery
+from upscaled.job import Arrival, Fingerprint, Order
+from upscaled.outcomes import Done, Result
+from upscaled.recipe import OutputOptions, Recipe
 
 NOW = 1_800_000_000.0
 INBOX = Path("/inbox")
@@ -25,10 +28,10 @@ def done(name: str = "a_4x.png", *, content: str = "c" * 64, notes: tuple[str, .
 
 
 def order(source: Path, folder: Path, *, job_id: int = 1, **fields: object) -> Order:
-    """One attempt at a file as it is now; `fields` are those of Order, Recipe or Delivery."""
+    """One attempt at a file as it is now; `fields` are those of Order and its parts."""
     picked = {
         kind: {key: value for key, value in fields.items() if key in kind.__dataclass_fields__}
-        for kind in (Order, Recipe, Delivery)
+        for kind in (Order, Recipe, OutputOptions, Delivery)
     }
     return Order(
         **{
@@ -37,7 +40,10 @@ def order(source: Path, folder: Path, *, job_id: int = 1, **fields: object) -> O
             "source": source,
             "relative": Path(),
             "fingerprint": None,
-            "recipe": Recipe(**{"model": "nearest"} | picked[Recipe]),
+            "recipe": Recipe(
+                **{"model": "nearest", "output": OutputOptions(**picked[OutputOptions])}
+                | picked[Recipe]
+            ),
             "delivery": Delivery(folder, **picked[Delivery]),
         }
         | picked[Order]

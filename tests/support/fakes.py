@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from upscaled import errors
-from upscaled.job import Done, Interrupted, Order, Result, Vanished
+from upscaled.job import Order
+from upscaled.outcomes import Done, Interrupted, Result, Vanished
 from upscaled.pipeline.protocols import Pixels, Progress
 from upscaled.service.status.systemd_notify import Notifier
 from upscaled.service.workers.executor import Deliver, Died, Said

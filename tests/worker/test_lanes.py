@@ -13,17 +13,9 @@ from support.builders import order
 from support.fakes import NearestUpscaler
 from upscaled.cause import Cause
 from upscaled.errors import DeviceLost, ModelUnavailable
-from upscaled.job import (
-    Done,
-    Duplicate,
-    Failed,
-    Interrupted,
-    Order,
-    Recipe,
-    Retry,
-    Snoozed,
-    Vanished,
-)
+from upscaled.job import Order
+from upscaled.outcomes import Done, Duplicate, Failed, Interrupted, Retry, Snoozed, Vanished
+from upscaled.recipe import Recipe
 from upscaled.worker import lanes as module
 from upscaled.worker.lanes import Lanes
 from upscaled.worker.messages import (

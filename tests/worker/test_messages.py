@@ -13,15 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.builders import done, order, result
-from upscaled.job import (
+from upscaled.job import Fingerprint, ImageInfo, MountIdentity
+from upscaled.outcomes import (
     Cancelled,
     Changed,
     Duplicate,
     Failed,
-    Fingerprint,
-    ImageInfo,
     Interrupted,
-    MountIdentity,
     Retry,
     Snoozed,
     Vanished,

@@ -17,7 +17,7 @@ from PIL import Image
 
 from support.builders import order
 from support.model_fixtures import CACHE
-from upscaled.job import Done
+from upscaled.outcomes import Done
 from upscaled.service.workers.executor import Died, Said
 from upscaled.service.workers.process import WorkerProcess
 from upscaled.worker.messages import (

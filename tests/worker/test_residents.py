@@ -10,7 +10,7 @@ from upscaled.config.settings import Settings
 from upscaled.dirs import find_dirs
 from upscaled.engine.bench.measurement import photo, run
 from upscaled.engine.tiling.block_run import BlockRun
-from upscaled.job import Recipe, StageRecipe
+from upscaled.recipe import OutputOptions, Recipe, StageRecipe
 from upscaled.service.workers.factory import make_begin
 from upscaled.store.jobs import Store
 from upscaled.worker.messages import Begin, FromWorker, Resident, TilesLearned
@@ -37,7 +37,7 @@ def test_a_model_is_loaded_once_whatever_is_made_of_its_results(
     loaded = residents(tmp_path, said.append)
     recipes = [
         Recipe(str(animevideo_file)),
-        Recipe(str(animevideo_file), format="webp", quality=80),
+        Recipe(str(animevideo_file), output=OutputOptions("webp", quality=80)),
         Recipe(str(animevideo_file), scale=2),
     ]
     upscalers = [loaded.get(recipe) for recipe in recipes for _ in range(7)]
@@ -47,7 +47,7 @@ def test_a_model_is_loaded_once_whatever_is_made_of_its_results(
 
 def test_what_is_warmed_is_what_the_jobs_take(tmp_path: Path, animevideo_file: Path) -> None:
     name = str(animevideo_file)
-    alone = Recipe(name, scale=2, tile_px=64, precision="fp32", format="webp")
+    alone = Recipe(name, scale=2, tile_px=64, precision="fp32", output=OutputOptions("webp"))
     stages = (StageRecipe("image-upscale", "up", model=name), StageRecipe("image-sharpen", "s"))
     said: list[FromWorker] = []
     loaded = residents(tmp_path, said.append)

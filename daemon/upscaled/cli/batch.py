@@ -18,19 +18,19 @@ from upscaled.cli.screens.bars import Bars
 from upscaled.config.settings import Settings
 from upscaled.dirs import Dirs
 from upscaled.errors import ExitCode, StoreError
-from upscaled.job import (
+from upscaled.job import Order
+from upscaled.models.terms import terms
+from upscaled.outcomes import (
     Cancelled,
     Changed,
     Done,
     Failed,
     Interrupted,
-    Order,
     Outcome,
     Retry,
     Snoozed,
     Vanished,
 )
-from upscaled.models.terms import terms
 from upscaled.service.workers.devices import devices
 from upscaled.service.workers.factory import make_begin
 from upscaled.store.run_results import Results

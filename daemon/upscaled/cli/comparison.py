@@ -11,16 +11,18 @@ import click
 
 from upscaled import log
 from upscaled.config.settings import Settings
+from upscaled.delivery import Delivery
 from upscaled.dirs import find_dirs
 from upscaled.errors import EnvironmentTrouble, UpscaledError
 from upscaled.image.decode.decode import decode
 from upscaled.image.filters.contact_sheet import html_sheet, png_sheet
 from upscaled.image.filters.quality import Figures, measure
 from upscaled.image.picture import Picture
-from upscaled.job import Delivery, Order, Recipe
+from upscaled.job import Order
 from upscaled.output import durable
 from upscaled.pipeline.source_file import read
 from upscaled.pipeline.stages.upscale import Upscaling
+from upscaled.recipe import Recipe
 from upscaled.service.workers.devices import devices
 from upscaled.service.workers.factory import make_begin
 from upscaled.text import printable

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from upscaled import rules as matching
-from upscaled.config.settings import Origin, RuleSettings
+from upscaled.config.problems import Origin
+from upscaled.config.settings import RuleSettings
 from upscaled.filesystem.open_writers import is_open_for_writing
 from upscaled.job import ImageInfo
 from upscaled.watch import ignore

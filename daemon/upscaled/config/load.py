@@ -19,12 +19,13 @@ from upscaled.config.read.gather import gather
 from upscaled.config.read.normalise import completed
 from upscaled.config.resolve import conflicts, folder_relations
 from upscaled.config.resolve.components import ModelChecks
-from upscaled.config.resolve.rule_settings import resolved
+from upscaled.config.resolve.top_level import resolved
 from upscaled.config.settings import DEFAULT_MODEL, RuleSettings, Settings
 from upscaled.config.tree import Location, Mapping, plain, pruned
 from upscaled.config.validation import explain
+from upscaled.delivery import Delivery
 from upscaled.filesystem.unresponsive import find_unresponsive
-from upscaled.job import Delivery, Recipe
+from upscaled.recipe import Recipe
 
 _PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
 _ANSWER_S = 5.0

@@ -15,6 +15,18 @@ _SHOWN_CHARS = 160
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value was written; lines and columns count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """`line` and `column` count from 1; 0 where a file as a whole is meant."""
 

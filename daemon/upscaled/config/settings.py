@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from upscaled.config.grammar.conditions import NO_CONDITIONS, Conditions
-from upscaled.config.problems import Problem
-from upscaled.job import Delivery, Recipe
+from upscaled.config.problems import Origin, Problem
+from upscaled.delivery import Delivery
+from upscaled.recipe import Recipe
 
 DEFAULT_MODEL = "realesrgan-x4plus"
 DEFAULT_INCLUDE = (
@@ -22,18 +23,6 @@ KEEP_ALIVE_S = 600.0
 MAX_ATTEMPTS = 3
 HISTORY_S = 90 * 86_400.0
 HOOK_TIMEOUT_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a value was written; lines and columns count from 1."""
-
-    file: str
-    line: int
-    column: int
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from upscaled.config.problems import Problem, Severity
-from upscaled.config.settings import Origin
+from upscaled.config.problems import Origin, Problem, Severity
 
 Location = tuple[str | int, ...]
 """Keys and indexes from the root, as in pydantic's errors."""

@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from upscaled.cause import Cause
+from upscaled.delivery import Delivery
 from upscaled.errors import SourceChanged
 from upscaled.filesystem import mount_guard
 from upscaled.filesystem.open_writers import is_open_for_writing
-from upscaled.job import Delivery, Fingerprint, JobState, MountIdentity, SourceFate
+from upscaled.job import Fingerprint, JobState, MountIdentity
+from upscaled.outcomes import SourceFate
 from upscaled.output import durable, naming
 from upscaled.output.publish import sha256_of, stands
 

@@ -5,6 +5,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from upscaled.delivery import Extra
 from upscaled.errors import SourceChanged
 from upscaled.filesystem import mount_guard
 from upscaled.formats import STREAMED, resolve_format
@@ -12,7 +13,8 @@ from upscaled.image.encode.animation import target_of, write_stream
 from upscaled.image.encode.encode import encode
 from upscaled.image.encode.tiff import needs_big
 from upscaled.image.picture import Picture
-from upscaled.job import Done, Duplicate, Extra, Order, Result
+from upscaled.job import Order
+from upscaled.outcomes import Done, Duplicate, Result
 from upscaled.output import durable
 from upscaled.output.naming import NameParts, candidates
 from upscaled.output.publish import publish
@@ -20,7 +22,7 @@ from upscaled.pipeline.extras import Beside, QualityVerdict, first_free, judged,
 from upscaled.pipeline.frame_pipeline import Encoded, spooled
 from upscaled.pipeline.handoff import Upscaled
 from upscaled.pipeline.ledger import Ledger
-from upscaled.pipeline.provenance import encoding_of, mark_of
+from upscaled.pipeline.provenance import mark_of
 from upscaled.pipeline.source_file import SourceFile, is_unchanged
 
 _SPELLINGS = {
@@ -37,8 +39,9 @@ def encoded(
 
     `is_big`: it is a page of a TIFF that all together will be larger than 4 GB.
     """
-    software = mark_of(order, scale) if order.recipe.provenance else None
-    return encode(picture, name, encoding_of(order.recipe), software, is_big=is_big)
+    options = order.recipe.output
+    software = mark_of(order, scale) if options.provenance else None
+    return encode(picture, name, options, software, is_big=is_big)
 
 
 def deliver(upscaled: Upscaled, ledger: Ledger, *, mark: str) -> Done:
@@ -151,8 +154,10 @@ def _made_extra(order: Order, upscaled: Upscaled, extra: Extra) -> tuple[Encoded
     first = reel.first if reel is not None else None
     picture = first or upscaled.side.pictures[extra.stage]
     scale = picture.width_px / max(upscaled.prepared.picture.width_px, 1)
-    quality = order.recipe.quality if extra.quality is None else extra.quality
-    order = replace(order, recipe=replace(order.recipe, quality=quality))
+    options = order.recipe.output
+    if extra.quality is not None:
+        options = replace(options, quality=extra.quality)
+        order = replace(order, recipe=replace(order.recipe, output=options))
     if reel is None:
         name = resolve_format(extra.format, picture.format)
         return Encoded(*encoded(order, picture, name, scale)), picture, name
@@ -169,7 +174,7 @@ def _made_extra(order: Order, upscaled: Upscaled, extra: Extra) -> tuple[Encoded
             frames,
             name=target.format,
             encode=lambda each: encoded(order, each, target.format, scale, is_big=is_big),
-            encoding=encoding_of(order.recipe),
+            encoding=options,
         ),
     )
     return made, picture, target.format

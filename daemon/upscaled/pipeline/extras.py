@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from upscaled.delivery import Check, Delivery
 from upscaled.errors import BadResult
 from upscaled.image.filters.contact_sheet import html_sheet, png_sheet
 from upscaled.image.picture import Picture
-from upscaled.job import Check, Delivery, Order
+from upscaled.job import Order
 from upscaled.output.naming import numbered
 from upscaled.output.publish import publish, sha256_of
 from upscaled.pipeline.quality_check import complaints, sidecar, worst

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from upscaled.image.decode.frames import Frames
 from upscaled.image.encode.animation import AnimationTarget
 from upscaled.image.picture import Picture
-from upscaled.job import Order, Timings
+from upscaled.job import Order
+from upscaled.outcomes import Timings
 from upscaled.pipeline.frame_pipeline import Encoded
 from upscaled.pipeline.source_file import SourceFile
 from upscaled.pipeline.stages.workflow import PlannedStage, WorkflowOutputs

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Protocol
 
-from upscaled.job import Duplicate, ImageInfo, MountIdentity, Result
+from upscaled.job import ImageInfo, MountIdentity
+from upscaled.outcomes import Duplicate, Result
 
 
 class Ledger(Protocol):

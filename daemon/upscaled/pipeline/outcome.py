@@ -4,7 +4,7 @@ import errno
 
 from upscaled import errors
 from upscaled.cause import Cause
-from upscaled.job import (
+from upscaled.outcomes import (
     Cancelled,
     Changed,
     Failed,

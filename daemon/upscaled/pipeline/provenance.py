@@ -6,9 +6,8 @@ from pathlib import Path
 
 from upscaled import __version__
 from upscaled.errors import UnsupportedImage
-from upscaled.image.encode.encode_options import EncodeOptions
 from upscaled.image.metadata import exif
-from upscaled.job import Order, Recipe
+from upscaled.job import Order
 
 _OWN_DIGITS = 16
 
@@ -27,23 +26,13 @@ def refuse_own(order: Order, block: bytes | None) -> None:
     Raises:
         UnsupportedImage: this very rule made it, with the same recipe.
     """
-    if block is None or order.fingerprint is None or not order.recipe.provenance:
+    if block is None or order.fingerprint is None or not order.recipe.output.provenance:
         return
     if exif.software_of(block).endswith(f"; {_digest(order)}"):
         raise UnsupportedImage(
             f"it is a result of this very rule ({order.rule}), come back to its inbox",
             hint=f"to upscale it again all the same: upscaled run {order.source}",
         )
-
-
-def encoding_of(recipe: Recipe) -> EncodeOptions:
-    return EncodeOptions(
-        recipe.quality,
-        lossless=recipe.lossless,
-        effort=recipe.effort,
-        chroma=recipe.chroma,
-        metadata=recipe.metadata,
-    )
 
 
 def _digest(order: Order) -> str:

@@ -4,10 +4,10 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from upscaled.delivery import Check
 from upscaled.image.filters.quality import Figures, measure
 from upscaled.image.filters.result_size import SizePlan
 from upscaled.image.picture import Picture
-from upscaled.job import Check
 from upscaled.pipeline.protocols import Progress
 from upscaled.pipeline.stages.workflow import PlannedStage, WorkflowOutputs
 

@@ -18,7 +18,8 @@ from upscaled.image.encode.tiff import needs_big
 from upscaled.image.filters.resize import shrink
 from upscaled.image.filters.result_size import SizePlan, fitted
 from upscaled.image.picture import Picture
-from upscaled.job import IMAGE_QUALITY, Done, Order, Recipe, Timings
+from upscaled.job import Order
+from upscaled.outcomes import Done, Timings
 from upscaled.output import durable
 from upscaled.output.free_space import check_room
 from upscaled.pipeline.decode_limits import DecodeLimits, NoDecodeLimits, limited
@@ -29,12 +30,13 @@ from upscaled.pipeline.frame_spool import FrameSpool, reeled
 from upscaled.pipeline.handoff import Opened, Prepared, Upscaled
 from upscaled.pipeline.ledger import Ledger, NoLedger
 from upscaled.pipeline.protocols import Progress, Stage, Upscaler
-from upscaled.pipeline.provenance import encoding_of, refuse_own
+from upscaled.pipeline.provenance import refuse_own
 from upscaled.pipeline.quality_check import Checked
 from upscaled.pipeline.source_file import SourceFile, read
 from upscaled.pipeline.stages.upscale import Upscaling
 from upscaled.pipeline.stages.workflow import Open, PlannedStage, WorkflowOutputs, open_flow
 from upscaled.pipeline.too_large import Fallback, placed
+from upscaled.recipe import IMAGE_QUALITY, Recipe
 
 __all__ = [
     "Ledger",
@@ -148,12 +150,12 @@ def work(
         JobError: a stage of a workflow failed; which one is said.
     """
     frames, order = prepared.frames, prepared.order
-    target = target_of(order.recipe.format, frames)
+    target = target_of(order.recipe.output.format, frames)
     stage = opened.stage
     sizes = frames.sizes_px if target.is_stream else frames.sizes_px[:1]
     plans = {size: stage.plan(*size) for size in dict.fromkeys(sizes)}
     plan = plans[sizes[0]]
-    aim = placed(order.recipe, target, plan.width_px, plan.height_px)
+    aim = placed(order.recipe.output, target, plan.width_px, plan.height_px)
     target = replace(target, format=aim.format)
     check_extra(target.format)
     share = (aim.width_px * aim.height_px) / (plan.width_px * plan.height_px)
@@ -221,7 +223,7 @@ def _streamed(
                 prepared.frames,
                 name=target.format,
                 encode=encode,
-                encoding=encoding_of(order.recipe),
+                encoding=order.recipe.output,
             ),
         ),
     )
@@ -264,7 +266,7 @@ def _check_loss(order: Order, frames: Frames) -> None:
             f"its rule deletes the source, and {frames.left_out} in it would be lost",
             hint="set `on_success: keep` or `trash` in the rule",
         )
-    target = target_of(order.recipe.format, frames)
+    target = target_of(order.recipe.output.format, frames)
     if frames.count > 1 and not target.is_stream and order.delivery.on_success == "delete":
         raise UnsupportedImage(
             f"{target.format} holds one picture, and its rule deletes the source: "

@@ -8,7 +8,8 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from upscaled.control.protocol import Request
-from upscaled.job import MountIdentity, SourceFate
+from upscaled.job import MountIdentity
+from upscaled.outcomes import SourceFate
 from upscaled.service.workers.executor import Died, Said
 from upscaled.watch.spec import ArrivalBatch
 

@@ -8,7 +8,8 @@ from upscaled.clock import Clock
 from upscaled.config.settings import Settings
 from upscaled.control.server import Server
 from upscaled.dirs import Dirs
-from upscaled.job import Changed, JobState, Order, Outcome, Vanished
+from upscaled.job import JobState, Order
+from upscaled.outcomes import Changed, Outcome, Vanished
 from upscaled.service import lock
 from upscaled.service.configuration import Configuration
 from upscaled.service.events import ControlRequest, Event, EventQueue, Signalled, ThreadCrashed

@@ -8,7 +8,9 @@ from typing import Any
 
 from upscaled import codec
 from upscaled.cause import Cause
-from upscaled.job import Arrival, Delivery, Recipe
+from upscaled.delivery import Delivery
+from upscaled.job import Arrival
+from upscaled.recipe import Recipe
 from upscaled.store.columns import FINGERPRINT, fingerprint_columns
 from upscaled.store.database import InSession, transaction
 

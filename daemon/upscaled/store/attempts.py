@@ -7,13 +7,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from upscaled import codec
-from upscaled.job import (
-    Delivery,
-    Duplicate,
-    Order,
-    Recipe,
-    Result,
-)
+from upscaled.delivery import Delivery
+from upscaled.job import Order
+from upscaled.outcomes import Duplicate, Result
+from upscaled.recipe import Recipe
 from upscaled.store import retry
 from upscaled.store.columns import (
     FINGERPRINT,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from upscaled import codec
 from upscaled.cause import Cause
-from upscaled.job import SourceFate
+from upscaled.outcomes import SourceFate
 from upscaled.store.database import InSession, Row, transaction
 
 _GONE = f"""

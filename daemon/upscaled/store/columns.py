@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from upscaled.job import Fingerprint, Result
+from upscaled.job import Fingerprint
+from upscaled.outcomes import Result
 
 _RANGE = 1 << 64
 _HALF = 1 << 63

@@ -8,13 +8,13 @@ from typing import assert_never
 from upscaled import codec
 from upscaled.cause import Cause
 from upscaled.errors import StoreError
-from upscaled.job import (
+from upscaled.job import JobState
+from upscaled.outcomes import (
     Cancelled,
     Changed,
     Done,
     Failed,
     Interrupted,
-    JobState,
     Outcome,
     Retry,
     Snoozed,

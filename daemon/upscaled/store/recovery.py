@@ -6,7 +6,9 @@ from pathlib import Path
 
 from upscaled import codec
 from upscaled.cause import Cause
-from upscaled.job import Delivery, Done, Fingerprint, JobState, Result, SourceFate
+from upscaled.delivery import Delivery
+from upscaled.job import Fingerprint, JobState
+from upscaled.outcomes import Done, Result, SourceFate
 from upscaled.store import retry
 from upscaled.store.columns import FINGERPRINT, RESULT, fingerprint, result
 from upscaled.store.database import InSession, Row, Session, transaction

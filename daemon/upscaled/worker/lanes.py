@@ -14,20 +14,12 @@ from typing import TYPE_CHECKING
 
 from upscaled.codec import printable
 from upscaled.errors import DeviceLost, ExitCode, UnsupportedImage, UpscaledError
-from upscaled.job import (
-    Done,
-    Duplicate,
-    ImageInfo,
-    Interrupted,
-    MountIdentity,
-    Order,
-    Outcome,
-    Recipe,
-    Result,
-)
+from upscaled.job import ImageInfo, MountIdentity, Order
+from upscaled.outcomes import Done, Duplicate, Interrupted, Outcome, Result
 from upscaled.pipeline import run
 from upscaled.pipeline.outcome import is_foreseen, outcome_of
 from upscaled.pipeline.protocols import Upscaler
+from upscaled.recipe import Recipe
 from upscaled.worker.decode_guard import DecodeGuard
 from upscaled.worker.messages import (
     Announced,

@@ -15,7 +15,8 @@ import cattrs
 from cattrs.strategies import configure_tagged_union
 
 from upscaled.codec import MALFORMED, make_converter
-from upscaled.job import Duplicate, ImageInfo, MountIdentity, Order, Outcome, Result
+from upscaled.job import ImageInfo, MountIdentity, Order
+from upscaled.outcomes import Duplicate, Outcome, Result
 
 MAX_LINE_BYTES = 1 << 20
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from upscaled.engine.tiling.tuning import Lessons
 from upscaled.errors import DeviceError
-from upscaled.job import Recipe
 from upscaled.models.download.hub import HubAccess
 from upscaled.models.library import Library
+from upscaled.recipe import Recipe
 from upscaled.worker.messages import Access, Begin, Fetching, FromWorker, Resident, TilesLearned
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 
 from upscaled.errors import NotTaken, StoreError
-from upscaled.job import Duplicate, ImageInfo, Order, Result
+from upscaled.job import ImageInfo, Order
+from upscaled.outcomes import Duplicate, Result
 from upscaled.output.publish import sha256_of
 from upscaled.store.run_results import Results
 from upscaled.worker.lanes import ChannelLedger

@@ -126,7 +126,7 @@ def test_a_variable_in_any_kind_of_value(load: Load) -> None:
     (rule,) = settings.rules
     assert settings.keep_alive_s == 90
     assert rule.roots == (Path("/in"), Path("/in2"))
-    assert (rule.recipe.quality, rule.recursive, rule.priority) == (80, False, -3)
+    assert (rule.recipe.output.quality, rule.recursive, rule.priority) == (80, False, -3)
 
 
 def test_keys_are_left_alone(load: Load) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from upscaled.config.settings import RuleSettings, Settings
 from upscaled.config.show.settings_text import settings_tree, tree_text
-from upscaled.job import Fit, Recipe
+from upscaled.recipe import Fit, Recipe
 
 Load = Callable[..., Settings]
 
@@ -73,7 +73,7 @@ def test_a_rules_own_size_replaces_an_inherited_one(load: Load) -> None:
         (2, None),
         (None, Fit(width_px=7)),
     ]
-    assert {rule.recipe.quality for rule in settings.rules} == {80}
+    assert {rule.recipe.output.quality for rule in settings.rules} == {80}
 
 
 @pytest.mark.parametrize("rule", ["scale: 1.5, output: o", "output: {folder: o, width: 9}"])

@@ -15,8 +15,8 @@ from upscaled.image.decode import readers
 from upscaled.image.decode.decode import decode
 from upscaled.image.encode import tiff
 from upscaled.image.encode.encode import encode
-from upscaled.image.encode.encode_options import EncodeOptions
 from upscaled.image.metadata.metadata import Metadata
+from upscaled.recipe import OutputOptions
 
 Make = Any
 EXACT = {"BMP", "DIB", "PNG", "PPM", "SGI", "TGA", "TIFF", "PCX", "ICO", "QOI", "DDS"}
@@ -121,7 +121,7 @@ def test_a_large_tiff_has_offsets_of_64_bits(make: Make, monkeypatch: pytest.Mon
     monkeypatch.setattr(tiff, "BIG_BYTES", 1000)
     samples = make.pixels(64, 64, bits=16)
     words = Metadata(exif=make.block(artist="Ada"), dpi=(300, 300))
-    content = tiff.encode(samples, None, words, words.exif or b"", EncodeOptions())
+    content = tiff.encode(samples, None, words, words.exif or b"", OutputOptions())
     assert content[:4] in (b"II+\0", b"MM\0+")
     picture = decode(content)
     assert np.array_equal(picture.colour, samples)

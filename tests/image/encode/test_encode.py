@@ -12,9 +12,9 @@ from upscaled.errors import ImageTooLarge
 from upscaled.formats import FORMATS, check_size, resolve_format
 from upscaled.image.decode.decode import decode
 from upscaled.image.encode.encode import encode
-from upscaled.image.encode.encode_options import EncodeOptions
 from upscaled.image.metadata.metadata import Metadata
 from upscaled.image.picture import Picture
+from upscaled.recipe import OutputOptions
 
 Make = Any
 DEEP = [name for name, form in FORMATS.items() if form.bits == 16]
@@ -132,18 +132,20 @@ def test_transparency_is_put_on_white_where_there_is_none(make: Make) -> None:
     colour = np.zeros((16, 16, 3), np.uint8)
     alpha = np.zeros((16, 16), np.uint8)
     alpha[:, 8:] = 255
-    back = decode(encode(Picture(colour, alpha), "jpeg", EncodeOptions(100))[0])
+    back = decode(encode(Picture(colour, alpha), "jpeg", OutputOptions(quality=100))[0])
     assert back.colour[:, :8].min() > 250
     assert back.colour[:, 8:].max() < 5
     deep = Picture(colour.astype(np.uint16), alpha.astype(np.uint16) * 257)
-    again = decode(encode(deep, "jpeg", EncodeOptions(100))[0])
+    again = decode(encode(deep, "jpeg", OutputOptions(quality=100))[0])
     assert np.array_equal(again.colour, back.colour)
     del make
 
 
 def test_sixteen_bits_are_rounded_not_cut() -> None:
     values = np.arange(65_536, dtype=np.uint16).reshape(256, 256)
-    content, _ = encode(Picture(np.dstack([values] * 3), gray=True), "webp", EncodeOptions(100))
+    content, _ = encode(
+        Picture(np.dstack([values] * 3), gray=True), "webp", OutputOptions(quality=100)
+    )
     del content
     from upscaled.image.encode.encode import to_8_bit  # noqa: PLC0415 (the exact figures)
 
@@ -153,7 +155,9 @@ def test_sixteen_bits_are_rounded_not_cut() -> None:
 @pytest.mark.parametrize("name", ["jpeg", "webp", "avif"])
 def test_quality_is_a_matter_of_size(make: Make, name: str) -> None:
     picture = Picture(make.pixels(64, 64))
-    sizes = [len(encode(picture, name, EncodeOptions(quality))[0]) for quality in (20, None, 100)]
+    sizes = [
+        len(encode(picture, name, OutputOptions(quality=quality))[0]) for quality in (20, None, 100)
+    ]
     assert sizes == sorted(sizes)
     assert sizes[0] < sizes[1]
 
@@ -167,7 +171,7 @@ def test_a_jpeg_of_pure_noise_fits_its_buffer(make: Make, quality: int) -> None:
             gray=gray,
             metadata=Metadata(exif=make.block(artist="x" * 60_000)),
         )
-        content, _ = encode(picture, "jpeg", EncodeOptions(quality))
+        content, _ = encode(picture, "jpeg", OutputOptions(quality=quality))
         assert decode(content).width_px == 900
 
 
@@ -207,5 +211,5 @@ def test_a_drawing_and_noise_are_both_written_to_the_pixel(make: Make) -> None:
 
 def test_a_jxl_of_quality_100_is_written_without_loss(make: Make) -> None:
     pixels = make.pixels()
-    content, _ = encode(Picture(pixels), "jxl", EncodeOptions(quality=100, lossless=False))
+    content, _ = encode(Picture(pixels), "jxl", OutputOptions(quality=100, lossless=False))
     assert np.array_equal(decode(content).colour, pixels)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from upscaled.errors import ImageTooLarge, ModelUnsupported
 from upscaled.image.filters.result_size import SizePlan, fitted, plan_size
-from upscaled.job import Fit
+from upscaled.recipe import Fit
 
 
 @pytest.mark.parametrize(

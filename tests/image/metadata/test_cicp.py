@@ -8,10 +8,10 @@ import pytest
 
 from upscaled.image.decode.decode import decode
 from upscaled.image.encode.encode import encode
-from upscaled.image.encode.encode_options import EncodeOptions
 from upscaled.image.metadata import cicp, png_chunks
 from upscaled.image.metadata.metadata import Metadata
 from upscaled.image.picture import Picture
+from upscaled.recipe import OutputOptions
 
 Make = Any
 
@@ -30,7 +30,7 @@ def test_heif_goes_out_in_ten_bits_with_all_its_words(make: Make, channels: int)
     alpha = np.ascontiguousarray(samples[..., 3]) if channels == 4 else None
     words = Metadata(exif=make.block(artist="Ada"), xmp=b"<x/>")
     source = Picture(np.ascontiguousarray(samples[..., :3]), alpha, icc=make.icc, metadata=words)
-    content, notes = encode(source, "heif", EncodeOptions(lossless=True), "upscaled")
+    content, notes = encode(source, "heif", OutputOptions(lossless=True), "upscaled")
     assert notes == ("heif is written in 10 bits: the 16 bits were rounded",)
     found = decode(content)
     assert found.colour.dtype == np.uint16

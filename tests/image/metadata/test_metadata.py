@@ -13,8 +13,8 @@ from PIL import Image
 
 from upscaled.image.decode.decode import decode
 from upscaled.image.encode.encode import encode
-from upscaled.image.encode.encode_options import EncodeOptions
 from upscaled.image.metadata import exif, ifd, jpeg_segments, metadata, png_chunks
+from upscaled.recipe import OutputOptions
 
 Make = Any
 MAKER_NOTE = b"Maker\0" + bytes(range(256))
@@ -195,7 +195,7 @@ def test_the_eight_orientations_give_eight_identical_results(make: Make, form: s
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_stripping_leaves_profile_and_resolution_only(make: Make, form: str) -> None:
-    content, _ = encode(decode(source(make, form)), form, EncodeOptions(metadata="strip"))
+    content, _ = encode(decode(source(make, form)), form, OutputOptions(metadata="strip"))
     picture = decode(content)
     assert picture.icc
     found = picture.metadata

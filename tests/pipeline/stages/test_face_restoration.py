@@ -14,10 +14,10 @@ from upscaled.engine.upscaler import TorchUpscaler, open_upscaler
 from upscaled.errors import ModelUnsupported
 from upscaled.image.filters.face_finder import FaceFinder
 from upscaled.image.picture import Picture
-from upscaled.job import Recipe, StageRecipe
 from upscaled.pipeline.stages.face_restoration import NONE_FOUND, TOO_LARGE
 from upscaled.pipeline.stages.upscale import Upscaling
 from upscaled.pipeline.stages.workflow import WorkflowOutputs, open_flow
+from upscaled.recipe import Recipe, StageRecipe
 
 Passed = Callable[..., tuple[Picture, WorkflowOutputs]]
 

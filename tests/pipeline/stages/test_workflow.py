@@ -13,12 +13,16 @@ from PIL import Image
 from support.fakes import NearestUpscaler
 from upscaled.config.resolve.workflow_builder import StageGraph
 from upscaled.config.resolve.workflows import with_flow
+from upscaled.delivery import Check, Delivery, Extra
 from upscaled.errors import BadResult, JobError, ModelUnsupported, StopRequested
 from upscaled.image.picture import Picture
-from upscaled.job import Check, Delivery, Done, Extra, Order, Recipe, StageRecipe
+from upscaled.job import Order
+from upscaled.outcomes import Done
 from upscaled.pipeline import run
 from upscaled.pipeline.stages.workflow import WorkflowOutputs, open_flow
+from upscaled.recipe import OutputOptions, Recipe, StageRecipe
 
+PNG = OutputOptions("png")
 UPSCALE = StageRecipe("image-upscale", "upscale", model="net")
 DENOISE = StageRecipe("image-denoise", "denoise", ("upscale",), numbers=(("strength", 0.3),))
 SHARPEN = StageRecipe(
@@ -41,7 +45,7 @@ def with_pillow(code: str) -> StageRecipe:
 
 
 def recipe(*stages: StageRecipe, result: str | None = None) -> Recipe:
-    return Recipe("net", format="png", stages=stages, result=result or stages[-1].name)
+    return Recipe("net", stages=stages, result=result or stages[-1].name, output=PNG)
 
 
 def opened(_: Recipe) -> NearestUpscaler:
@@ -164,7 +168,7 @@ def test_a_command_that_fails_is_told(
 def test_one_stage_that_upscales_gives_the_bytes_of_its_component(
     order: Callable[..., Order],
 ) -> None:
-    bare = Recipe("net", format="png")
+    bare = Recipe("net", output=PNG)
     flow = with_flow(bare, StageGraph((UPSCALE,), "upscale"))
     first, second = (ordered(order(told, name=f"{i}.png")) for i, told in enumerate([bare, flow]))
     assert first.result.sha256 == second.result.sha256
@@ -184,7 +188,7 @@ def test_figures_and_before_and_after_lie_beside_the_result(
     order: Callable[..., Order], tmp_path: Path
 ) -> None:
     for sheet in ("png", "html"):
-        ordered(order(Recipe("net", format="png"), check=Check(sidecar=True, sheet=sheet)))
+        ordered(order(Recipe("net", output=PNG), check=Check(sidecar=True, sheet=sheet)))
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == ["a_2x.compare.html", "a_2x.compare.png", "a_2x.json", "a_2x.png"]
     assert '"psnr_db": 100.0' in (tmp_path / "out" / "a_2x.json").read_text()
@@ -227,7 +231,7 @@ def test_a_file_of_somebody_else_beside_the_result_is_left_alone(
 ) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "a_2x.json").write_text("mine")
-    told = order(Recipe("net", format="png"), check=Check(sidecar=True))
+    told = order(Recipe("net", output=PNG), check=Check(sidecar=True))
     for _ in range(2):
         ordered(told)
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
@@ -247,7 +251,7 @@ def test_the_sheet_of_an_animation_shows_its_first_frame(
     order: Callable[..., Order], tmp_path: Path
 ) -> None:
     check = Check(sidecar=True, sheet="png")
-    told = order(Recipe("net", format="same"), check=check)
+    told = order(Recipe("net"), check=check)
     film(told.source)
     ordered(told)
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
@@ -265,7 +269,7 @@ def test_another_stage_of_an_animation_gives_all_its_frames(
     order: Callable[..., Order], tmp_path: Path, form: str
 ) -> None:
     extra = Extra("upscale", tmp_path / "more", "{stem}.{ext}", form)
-    told = order(replace(recipe(UPSCALE, HALVE), format="same"), extras=(extra,))
+    told = order(replace(recipe(UPSCALE, HALVE), output=OutputOptions()), extras=(extra,))
     film(told.source)
     done = ordered(told)
     (path,) = (tmp_path / "more").iterdir()
@@ -284,7 +288,7 @@ def test_a_format_of_one_picture_gets_the_first_frame_and_says_so(
     order: Callable[..., Order], tmp_path: Path
 ) -> None:
     extra = Extra("upscale", tmp_path / "more", "{stem}.{ext}", "jpeg")
-    told = order(replace(recipe(UPSCALE, HALVE), format="same"), extras=(extra,))
+    told = order(replace(recipe(UPSCALE, HALVE), output=OutputOptions()), extras=(extra,))
     film(told.source)
     done = ordered(told)
     with Image.open(tmp_path / "more" / "a.jpg") as first:
@@ -298,7 +302,7 @@ def test_pages_of_other_sizes_and_depths_come_back_from_every_stage(
     order: Callable[..., Order], tmp_path: Path
 ) -> None:
     extra = Extra("upscale", tmp_path / "more", "{stem}.{ext}")
-    told = order(replace(recipe(UPSCALE, HALVE), format="same"), extras=(extra,))
+    told = order(replace(recipe(UPSCALE, HALVE), output=OutputOptions()), extras=(extra,))
     pages = [Image.new("L", (8, 6), 120), Image.new("RGBA", (5, 9), (0, 90, 0, 70))]
     path = told.source.with_suffix(".tif")
     pages[0].save(path, save_all=True, append_images=pages[1:])

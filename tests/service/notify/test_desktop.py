@@ -7,7 +7,7 @@ import pytest
 
 from support.builders import done, order
 from support.fakes import FakeClock
-from upscaled.job import Failed
+from upscaled.outcomes import Failed
 from upscaled.service.notify.desktop import Announcement, Announcements, announce, find_notifier
 
 ORDER = order(Path("/inbox/a.png"), Path("/outbox"))

@@ -11,7 +11,7 @@ import pytest
 from conftest import Eventually
 from support.builders import done, order
 from upscaled.config.settings import NO_HOOKS, Hooks
-from upscaled.job import Failed, Retry
+from upscaled.outcomes import Failed, Retry
 from upscaled.service.notify import hook_runner
 from upscaled.service.notify.hook_events import Call, Listeners
 from upscaled.service.notify.hook_runner import HookRunner

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from support.builders import NOW, RECIPE
-from upscaled.job import Arrival, Delivery, Fingerprint, Order, Result
+from upscaled.delivery import Delivery
+from upscaled.job import Arrival, Fingerprint, Order
+from upscaled.outcomes import Result
 from upscaled.output import durable
 from upscaled.service.queue.crash_recovery import recover, run_mark
 from upscaled.store.jobs import Store

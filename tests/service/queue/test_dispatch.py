@@ -12,15 +12,8 @@ from support.builders import DELIVERY, INBOX, RECIPE, arrival, done, result
 from support.fakes import FakeClock, FakeExecutor
 from upscaled.config.settings import RuleSettings
 from upscaled.errors import ExitCode
-from upscaled.job import (
-    Changed,
-    Failed,
-    Interrupted,
-    JobState,
-    Order,
-    Outcome,
-    Retry,
-)
+from upscaled.job import JobState, Order
+from upscaled.outcomes import Changed, Failed, Interrupted, Outcome, Retry
 from upscaled.service.queue import dispatch
 from upscaled.service.queue.dispatch import Dispatcher
 from upscaled.service.workers import slot as slots

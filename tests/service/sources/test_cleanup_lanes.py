@@ -12,7 +12,9 @@ from conftest import Eventually
 from support.builders import RECIPE
 from support.fakes import FakeClock
 from upscaled.cause import Cause
-from upscaled.job import Delivery, JobState, Order, SourceFate
+from upscaled.delivery import Delivery
+from upscaled.job import JobState, Order
+from upscaled.outcomes import SourceFate
 from upscaled.output.source_cleanup import fingerprint
 from upscaled.service.events import MountObserved, SourceCleaned, SourceReplaced
 from upscaled.service.sources import cleanup_lanes as lanes

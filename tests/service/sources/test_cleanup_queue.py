@@ -8,8 +8,11 @@ import pytest
 
 from support.fakes import FakeClock
 from upscaled.cause import Cause
-from upscaled.job import Arrival, Delivery, Failed, Fingerprint, JobState, Recipe, SourceFate
+from upscaled.delivery import Delivery
+from upscaled.job import Arrival, Fingerprint, JobState
+from upscaled.outcomes import Failed, SourceFate
 from upscaled.output.source_cleanup import fingerprint
+from upscaled.recipe import Recipe
 from upscaled.service.events import SourceCleaned
 from upscaled.service.sources.cleanup_lanes import Lane, lane_of
 from upscaled.service.sources.cleanup_queue import CleanupQueue

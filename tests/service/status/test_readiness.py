@@ -7,7 +7,8 @@ import pytest
 
 from support.fakes import FakeClock, FakeExecutor, ListNotifier
 from upscaled.config.settings import RuleSettings, Settings
-from upscaled.job import Delivery, Recipe
+from upscaled.delivery import Delivery
+from upscaled.recipe import Recipe
 from upscaled.service.status.readiness import BEAT_LIMIT_S, NEWS_LIMIT_S, Readiness
 from upscaled.service.status.snapshot import Snapshot, WorkerView
 from upscaled.service.workers.slot import FROZEN_S, WorkerSlot

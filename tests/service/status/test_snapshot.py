@@ -7,8 +7,9 @@ import pytest
 
 from support.builders import order
 from upscaled.config.settings import RuleSettings, Settings
+from upscaled.delivery import Delivery
 from upscaled.errors import StoreUnavailable
-from upscaled.job import Delivery, Recipe
+from upscaled.recipe import Recipe
 from upscaled.service.status.live import live_status, problems
 from upscaled.service.status.problem import ProblemCode
 from upscaled.service.status.snapshot import Snapshot, WorkerView

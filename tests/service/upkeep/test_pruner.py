@@ -8,9 +8,12 @@ import pytest
 
 from conftest import Eventually
 from support.fakes import FakeClock
+from upscaled.delivery import Delivery
 from upscaled.filesystem.mount_guard import check_mount
-from upscaled.job import Arrival, Delivery, Failed, Recipe
+from upscaled.job import Arrival
+from upscaled.outcomes import Failed
 from upscaled.output.source_cleanup import fingerprint
+from upscaled.recipe import Recipe
 from upscaled.service.events import PruneScanned
 from upscaled.service.upkeep.pruner import (
     FIRST_S,

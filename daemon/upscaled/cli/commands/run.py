@@ -10,9 +10,11 @@ from upscaled.cli.completers import complete_models, complete_rules, complete_wo
 from upscaled.cli.input_files import expand, from_json
 from upscaled.cli.options import config_option, load_settings
 from upscaled.config.settings import RuleSettings, Settings
+from upscaled.delivery import Delivery
 from upscaled.dirs import find_dirs
 from upscaled.errors import UsageError
-from upscaled.job import Delivery, Order, Recipe
+from upscaled.job import Order
+from upscaled.recipe import Recipe
 
 
 @click.command("run", short_help="Upscale files now, without a daemon.")
@@ -100,7 +102,7 @@ def _recipe(rule: RuleSettings, model: str | None, form: str | None) -> Recipe:
     known = ("same", "png", "jpeg", "webp", "avif", "tiff", "heif", "jxl")
     if form is not None and form not in known:
         raise UsageError(f"there is no format {form!r}", hint=f"formats: {', '.join(known)}")
-    return recipe if form is None else replace(recipe, format=form)
+    return recipe if form is None else replace(recipe, output=replace(recipe.output, format=form))
 
 
 def _rule(settings: Settings, name: str | None, workflow: str | None) -> RuleSettings:

@@ -7,7 +7,7 @@ from upscaled.config.findings import Findings
 from upscaled.config.grammar.block import Sized
 from upscaled.config.grammar.rule import Rule
 from upscaled.config.tree import Location
-from upscaled.job import Fit
+from upscaled.recipe import Fit
 
 _WAYS = (("scale",), ("width", "height"), ("long_edge",), ("short_edge",), ("megapixels",))
 

@@ -9,7 +9,7 @@ from upscaled.config.resolve.components import Components
 from upscaled.config.resolve.resolved_component import ResolvedComponent
 from upscaled.config.resolve.sizing import Sizing, sized
 from upscaled.config.tree import Location
-from upscaled.job import IMAGE_UPSCALE, StageRecipe
+from upscaled.recipe import IMAGE_UPSCALE, StageRecipe
 
 STRENGTH = 0.5
 FACE_STRENGTH = 0.8

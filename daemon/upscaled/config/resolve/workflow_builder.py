@@ -16,7 +16,7 @@ from upscaled.config.read.value_reference import (
     parse_reference,
 )
 from upscaled.config.tree import Location
-from upscaled.job import IMAGE_QUALITY, StageRecipe
+from upscaled.recipe import IMAGE_QUALITY, StageRecipe
 
 Make = Callable[[str | None, Location], StageRecipe | None]
 """(component or None for the only one, where it is named) to a stage without name and inputs;

@@ -11,7 +11,7 @@ from upscaled.config.problems import did_you_mean
 from upscaled.config.resolve.stages import Stages
 from upscaled.config.resolve.workflow_builder import StageGraph, WorkflowBuilder
 from upscaled.config.tree import Location
-from upscaled.job import IMAGE_QUALITY, IMAGE_UPSCALE, Recipe
+from upscaled.recipe import IMAGE_QUALITY, IMAGE_UPSCALE, Recipe
 
 
 @dataclass(slots=True)

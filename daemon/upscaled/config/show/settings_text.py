@@ -1,6 +1,7 @@
 """Settings and trees as text that is a configuration again."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from upscaled.config.grammar.conditions import Conditions
 from upscaled.config.settings import Hooks, RuleSettings, Settings
 from upscaled.config.show import workflow_text
 from upscaled.config.tree import Mapping, Node, Scalar, children, plain
-from upscaled.job import Delivery, Recipe
+from upscaled.delivery import Delivery
+from upscaled.recipe import Recipe
 
 HIDDEN = "(set)"
 """Stands for a token: what is shown ends up in bug reports."""
@@ -75,12 +77,6 @@ def _component(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-_ENCODING = (
-    *("quality", "lossless", "effort", "chroma", "metadata", "provenance"),
-    *("on_too_large", "colour_fix"),
-)
-
-
 def _rule(rule: RuleSettings, settings: Settings) -> dict[str, Any]:
     return {
         "enabled": rule.enabled,
@@ -101,8 +97,7 @@ def _rule(rule: RuleSettings, settings: Settings) -> dict[str, Any]:
         "output": {
             "folder": str(rule.delivery.folder),
             "name": rule.delivery.name,
-            "format": rule.recipe.format,
-            **{key: getattr(rule.recipe, key) for key in _ENCODING},
+            **asdict(rule.recipe.output),
             **workflow_text.size(rule.recipe.scale, rule.recipe.fit),
             "collision": rule.delivery.collision,
         },

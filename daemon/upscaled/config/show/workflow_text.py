@@ -3,14 +3,13 @@
 from dataclasses import asdict
 from typing import Any
 
-from upscaled.job import (
+from upscaled.delivery import Check, Extra
+from upscaled.recipe import (
     IMAGE_DENOISE,
     IMAGE_FACES,
     IMAGE_QUALITY,
     IMAGE_UPSCALE,
     SHELL,
-    Check,
-    Extra,
     Fit,
     Recipe,
     StageRecipe,

@@ -10,11 +10,11 @@ from upscaled.formats import FORMATS, resolve_format
 from upscaled.image.decode.frames import Frame, Frames
 from upscaled.image.encode.apng import write_apng
 from upscaled.image.encode.avif import write_avif
-from upscaled.image.encode.encode_options import EncodeOptions
 from upscaled.image.encode.gif import write_gif
 from upscaled.image.encode.webp import write_webp
 from upscaled.image.metadata.tiff_pages import PageWriter
 from upscaled.image.picture import Picture
+from upscaled.recipe import OutputOptions
 
 Encode = Callable[[Picture], tuple[bytes, tuple[str, ...]]]
 """One picture to a file of the format, and what could not be kept."""
@@ -55,7 +55,7 @@ def write_stream(
     *,
     name: str,
     encode: Encode,
-    encoding: EncodeOptions,
+    encoding: OutputOptions,
 ) -> tuple[str, ...]:
     """`larger` are `frames` made larger, one by one. What could not be kept.
 

@@ -12,11 +12,11 @@ from upscaled.errors import UnsupportedImage
 from upscaled.formats import EXTRAS, FORMATS, Format, check_size
 from upscaled.image.decode import heif, readers
 from upscaled.image.encode import tiff
-from upscaled.image.encode.encode_options import EncodeOptions
 from upscaled.image.filters import alpha as transparency
 from upscaled.image.metadata import cicp, exif, jpeg_segments, png_chunks, xmp
 from upscaled.image.metadata.metadata import Metadata
 from upscaled.image.picture import Picture, Samples
+from upscaled.recipe import OutputOptions
 
 _BAND_ROWS = 64
 _WORDS = {
@@ -31,7 +31,7 @@ _WORDS = {
 def encode(
     picture: Picture,
     name: str,
-    encoding: EncodeOptions | None = None,
+    encoding: OutputOptions | None = None,
     software: str | None = None,
     *,
     is_big: bool = False,
@@ -44,7 +44,7 @@ def encode(
         ImageTooLarge: the format cannot hold it.
         UnsupportedImage: the extra that brings this format is not installed.
     """
-    form, encoding = FORMATS[name], encoding or EncodeOptions()
+    form, encoding = FORMATS[name], encoding or OutputOptions()
     check_size(name, picture.width_px, picture.height_px)
     check_extra(name)
     samples, notes = _samples(picture, name, form)
@@ -121,7 +121,7 @@ def _save(samples: Samples, form: Format, options: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def _png(samples: Samples, encoding: EncodeOptions) -> bytes:
+def _png(samples: Samples, encoding: OutputOptions) -> bytes:
     if samples.dtype == np.uint16 and samples.ndim == 3:
         return png_chunks.encode_deep(samples, encoding.effort)
     efforts: dict[str, dict[str, Any]] = {
@@ -164,7 +164,7 @@ def _chunks(picture: Picture, kept: Metadata, block: bytes) -> list[png_chunks.C
 
 
 def _options(
-    picture: Picture, form: Format, encoding: EncodeOptions, kept: Metadata, block: bytes
+    picture: Picture, form: Format, encoding: OutputOptions, kept: Metadata, block: bytes
 ) -> dict[str, Any]:
     """What Pillow's writer, or a plugin's, is told."""
     options: dict[str, Any] = {}
@@ -182,7 +182,7 @@ def _options(
     return options | _TUNED[form.pillow](quality, encoding, is_lossless)
 
 
-def _webp(quality: int | None, encoding: EncodeOptions, is_lossless: bool) -> dict[str, Any]:
+def _webp(quality: int | None, encoding: OutputOptions, is_lossless: bool) -> dict[str, Any]:
     method = {"fast": 1, "normal": 4, "best": 6}[encoding.effort]
     if is_lossless:
         return {"lossless": True, "exact": True, "quality": 80, "method": method}
@@ -190,13 +190,13 @@ def _webp(quality: int | None, encoding: EncodeOptions, is_lossless: bool) -> di
     return {"quality": quality, "method": method, "alpha_quality": 100}
 
 
-def _avif(quality: int | None, encoding: EncodeOptions, _: bool) -> dict[str, Any]:
+def _avif(quality: int | None, encoding: OutputOptions, _: bool) -> dict[str, Any]:
     speed = {"fast": 9, "normal": 6, "best": 3}[encoding.effort]
     chroma = encoding.chroma or "4:4:4"
     return {"quality": quality, "speed": speed, "subsampling": chroma}
 
 
-def _jpeg(quality: int | None, encoding: EncodeOptions, _: bool) -> dict[str, Any]:
+def _jpeg(quality: int | None, encoding: OutputOptions, _: bool) -> dict[str, Any]:
     # Chroma at full resolution: the network drew it, subsampling would blur it again.
     return {
         "quality": quality,
@@ -206,7 +206,7 @@ def _jpeg(quality: int | None, encoding: EncodeOptions, _: bool) -> dict[str, An
     }
 
 
-def _heif(quality: int | None, encoding: EncodeOptions, is_lossless: bool) -> dict[str, Any]:
+def _heif(quality: int | None, encoding: OutputOptions, is_lossless: bool) -> dict[str, Any]:
     if is_lossless:
         return {"quality": -1, "chroma": 444, "matrix_coefficients": 0}
     # Apple's decoders know HEVC's main profiles, which are 4:2:0.
@@ -214,7 +214,7 @@ def _heif(quality: int | None, encoding: EncodeOptions, is_lossless: bool) -> di
     return {"quality": quality, "chroma": chroma}
 
 
-def _jxl(quality: int | None, encoding: EncodeOptions, is_lossless: bool) -> dict[str, Any]:
+def _jxl(quality: int | None, encoding: OutputOptions, is_lossless: bool) -> dict[str, Any]:
     effort = {"fast": 3, "normal": 7, "best": 9}[encoding.effort]
     # libjxl takes a distance of 0, which is what 100 stands for, for lossless only.
     return (

@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 import tifffile
 
-from upscaled.image.encode.encode_options import EncodeOptions
 from upscaled.image.metadata import exif, ifd
 from upscaled.image.metadata.metadata import Metadata
 from upscaled.image.picture import Samples
+from upscaled.recipe import OutputOptions
 
 BIG_BYTES = 4_000_000_000
 """Of pixels, from which on offsets need 64 bits, whatever compression will make of them."""
@@ -27,7 +27,7 @@ def encode(
     icc: bytes | None,
     kept: Metadata,
     block: bytes,
-    encoding: EncodeOptions,
+    encoding: OutputOptions,
     *,
     is_big: bool = False,
 ) -> bytes:

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from upscaled.errors import ImageTooLarge, ModelUnsupported
-from upscaled.job import Fit
+from upscaled.recipe import Fit
 
 _MOST_BETWEEN_PX = 500_000_000
 """Of a picture that goes through the model once more; as much as may come from a file."""

@@ -8,9 +8,9 @@ from upscaled.errors import ModelUnsupported
 from upscaled.image.filters.resize import shrink
 from upscaled.image.filters.result_size import SizePlan, plan_size
 from upscaled.image.picture import Picture
-from upscaled.job import Recipe
 from upscaled.pipeline.protocols import Progress, Upscaler
 from upscaled.pipeline.stages.enlarge import enlarge
+from upscaled.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Upscaling:
                 self.upscaler,
                 progress=told,
                 cancelled=cancelled,
-                colour_fix=self.recipe.colour_fix,
+                colour_fix=self.recipe.output.colour_fix,
             )
         return shrink(picture, plan.width_px, plan.height_px)
 

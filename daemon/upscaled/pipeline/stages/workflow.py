@@ -24,7 +24,12 @@ from upscaled.image.filters.resize import shrink
 from upscaled.image.filters.result_size import SizePlan, fitted
 from upscaled.image.filters.sharpen import sharpen
 from upscaled.image.picture import Picture
-from upscaled.job import (
+from upscaled.pipeline.frame_spool import FrameSpool
+from upscaled.pipeline.protocols import Progress, Upscaler
+from upscaled.pipeline.stages.face_restoration import restore_faces
+from upscaled.pipeline.stages.shell_command import run_command
+from upscaled.pipeline.stages.upscale import Upscaling
+from upscaled.recipe import (
     IMAGE_DENOISE,
     IMAGE_FACES,
     IMAGE_RESIZE,
@@ -32,11 +37,6 @@ from upscaled.job import (
     Recipe,
     StageRecipe,
 )
-from upscaled.pipeline.frame_spool import FrameSpool
-from upscaled.pipeline.protocols import Progress, Upscaler
-from upscaled.pipeline.stages.face_restoration import restore_faces
-from upscaled.pipeline.stages.shell_command import run_command
-from upscaled.pipeline.stages.upscale import Upscaling
 
 Open = Callable[[Recipe], Upscaler]
 """A recipe's network, loaded; may raise what `models` and the engine raise."""
@@ -165,7 +165,7 @@ class WorkflowStages:
                     self.networks[stage.name],
                     self.finders[stage.name],
                     strength=told["strength"],
-                    colour_fix=self.recipe.colour_fix,
+                    colour_fix=self.recipe.output.colour_fix,
                     progress=progress,
                     cancelled=cancelled,
                 )

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from upscaled.clock import Clock
-from upscaled.job import Done, Order, Outcome
+from upscaled.job import Order
 from upscaled.log import escape
+from upscaled.outcomes import Done, Outcome
 
 _log = logging.getLogger(__name__)
 

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from upscaled.config.settings import NO_HOOKS, Hooks
-from upscaled.job import Done, Order, Outcome
+from upscaled.job import Order
+from upscaled.outcomes import Done, Outcome
 
 SCHEMA_VERSION = 1
 """Of what stands on stdin; keys are only ever added."""

@@ -10,7 +10,8 @@ from pathlib import Path
 from upscaled.clock import Clock
 from upscaled.config.settings import NO_HOOKS
 from upscaled.errors import StoreError
-from upscaled.job import Done, JobState, Order, Outcome
+from upscaled.job import JobState, Order
+from upscaled.outcomes import Done, Outcome
 from upscaled.service.configuration import Configuration
 from upscaled.service.notify import desktop, metrics
 from upscaled.service.notify.hook_events import Listeners

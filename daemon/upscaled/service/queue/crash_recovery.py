@@ -5,8 +5,10 @@ import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from upscaled.delivery import Delivery
 from upscaled.filesystem.unresponsive import call_with_timeout
-from upscaled.job import Delivery, JobState, Result
+from upscaled.job import JobState
+from upscaled.outcomes import Result
 from upscaled.output.publish import resumed
 from upscaled.store.jobs import Orphan, Store
 

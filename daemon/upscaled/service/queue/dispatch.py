@@ -10,17 +10,8 @@ from upscaled.clock import Clock
 from upscaled.config.settings import RuleSettings
 from upscaled.errors import ExitCode
 from upscaled.filesystem.unresponsive import ask_until_it_answers, find_unresponsive
-from upscaled.job import (
-    Arrival,
-    Cancelled,
-    Done,
-    Failed,
-    Interrupted,
-    JobState,
-    Order,
-    Outcome,
-    Snoozed,
-)
+from upscaled.job import Arrival, JobState, Order
+from upscaled.outcomes import Cancelled, Done, Failed, Interrupted, Outcome, Snoozed
 from upscaled.service.queue import routing, scheduler
 from upscaled.service.queue.crash_recovery import ANSWER_S, is_published
 from upscaled.service.queue.outcome_log import log_outcome

@@ -3,17 +3,8 @@
 import logging
 
 from upscaled import log
-from upscaled.job import (
-    Cancelled,
-    Changed,
-    Done,
-    Failed,
-    Interrupted,
-    JobState,
-    Order,
-    Outcome,
-    Snoozed,
-)
+from upscaled.job import JobState, Order
+from upscaled.outcomes import Cancelled, Changed, Done, Failed, Interrupted, Outcome, Snoozed
 
 _log = logging.getLogger(__name__)
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from upscaled.clock import Clock
-from upscaled.job import JobState, Order, Outcome
+from upscaled.job import JobState, Order
+from upscaled.outcomes import Outcome
 from upscaled.service.events import SourceCleaned
 from upscaled.service.sources.cleanup_lanes import Lane, lane_of
 from upscaled.store.jobs import SourceCleanup, Store

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from upscaled.config.settings import MAX_ATTEMPTS
-from upscaled.job import Order, Result
+from upscaled.job import Order
+from upscaled.outcomes import Result
 from upscaled.worker.messages import Progressed
 
 _QUEUED = "queued"

@@ -1,17 +1,15 @@
 """What `output:` says of the file that is written: format, quality, what goes along."""
 
-from typing import Any, Protocol
+from dataclasses import fields
+from typing import Protocol
 
 from upscaled.config.grammar.output import Output
 from upscaled.config.tree import Location
+from upscaled.recipe import OutputOptions
 
 LOSES_NOTHING = frozenset({"png", "tiff"})
 EITHER = frozenset({"webp", "heif", "jxl"})
 WITH_CHROMA = frozenset({"jpeg", "avif", "heif"})
-_KEPT = (
-    *("quality", "lossless", "effort", "chroma", "metadata", "provenance"),
-    *("on_too_large", "colour_fix"),
-)
 
 
 class Notes(Protocol):
@@ -19,10 +17,17 @@ class Notes(Protocol):
     def notice(self, at: Location, message: str, hint: str | None = None) -> None: ...
 
 
-def encoding(output: Output, at: Location, findings: Notes) -> dict[str, Any]:
-    """Fields of a recipe, those that are written; what has no meaning is noted."""
+def output_options(output: Output, at: Location, findings: Notes) -> OutputOptions:
+    """Each key by its name; what contradicts itself or has no meaning goes into `findings`.
+
+    `at`: the rule.
+    """
+    _judge(output, (*at, "output"), findings)
+    return OutputOptions(**output.written(field.name for field in fields(OutputOptions)))
+
+
+def _judge(output: Output, there: Location, findings: Notes) -> None:
     wanted = output.format or "same"
-    there = (*at, "output")
     if output.quality is not None and wanted in LOSES_NOTHING:
         findings.notice(
             (*there, "quality"), f"'quality' has no meaning for {wanted}: it loses nothing"
@@ -35,5 +40,3 @@ def encoding(output: Output, at: Location, findings: Notes) -> dict[str, Any]:
         findings.notice((*there, "quality"), "'quality' has no meaning beside 'lossless: true'")
     if output.chroma is not None and wanted not in WITH_CHROMA | {"same"}:
         findings.notice((*there, "chroma"), f"'chroma' has no meaning for {wanted}")
-    written = {key: getattr(output, key) for key in _KEPT}
-    return {key: value for key, value in written.items() if value is not None}
