@@ -80,50 +80,6 @@ def test_what_to_forget_has_to_be_said(words: list[str]) -> None:
     assert isinstance(run(*words).exception, UsageError)
 
 
-@pytest.mark.usefixtures("queue")
-@pytest.mark.parametrize(
-    ("name", "told"),
-    [
-        ("bad.png", "failed: not an image"),
-        ("one.png", "waits in the queue"),
-        ("new.png", "the daemon is not running"),
-        ("two.png", "no such file"),
-        ("new.png.part", "still being written"),
-    ],
-)
-def test_why_tells_what_became_of_a_file(name: str, told: str, inbox: Path) -> None:
-    for new in ("new.png", "new.png.part"):
-        (inbox / new).write_bytes(b"x")
-    (inbox / "two.png").unlink()
-    result = run("why", str(inbox / name))
-    assert result.exit_code == 0
-    assert told in result.stdout
-    report = json.loads(run("why", "--json", str(inbox / name)).stdout)
-    assert report["schema_version"] == 1
-    assert any(told in line for line in report["told"])
-
-
-@pytest.mark.usefixtures("queue")
-@pytest.mark.parametrize("words", [(), ("--json",)])
-def test_why_of_a_file_that_never_was_is_a_mistake(words: tuple[str, ...], inbox: Path) -> None:
-    result = run("why", *words, str(inbox / "never.png"))
-    assert isinstance(result.exception, UsageError)
-    assert f"{inbox}/never.png: there is no such file" in result.exception.message
-    assert result.stdout, "what a rule says of the name is told all the same"
-    assert not words or json.loads(result.stdout)["exists"] is False
-
-
-def test_why_names_the_rule_that_keeps_a_file_out(tmp_path: Path, inbox: Path) -> None:
-    (inbox / "notes.txt").write_text("x")
-    config = tmp_path / "upscaled.yml"
-    config.write_text(
-        f"rules:\n  photos:\n    watch: {inbox}\n    include: ['*.png']\n    output: {tmp_path}/o\n"
-    )
-    shown = run("why", str(inbox / "notes.txt"), "--config", str(config)).stdout
-    assert "photos" in shown
-    assert "upscaled.yml:4" in shown
-
-
 def test_logs_say_where_to_look_when_nothing_runs() -> None:
     result = run("logs")
     assert isinstance(result.exception, DaemonNotRunning)

@@ -1,13 +1,8 @@
 """Which rules take a file, or which line of the configuration keeps it out: the core of `why`.
 
-`explain` is pure. `look` is its one effect: what the file system says of the path. A command does
-
-    path = Path(os.path.abspath(argument))
-    found = explain(settings.rules, path, look(path, settings.rules))
-
-and prints `found.says`, a line for each rule, each with the origin (file:line:column) that decided.
-It reads no picture: where `found.needs_traits`, the header decides (image/decode/probe.py), and
-`explain` can be asked again with `replace(facts, traits=…)`.
+`explain` is pure. `look` is its one effect: what the file system says of the path. Neither reads a
+picture: where `Explanation.needs_image_info`, the header decides, and `explain` is asked again
+with `replace(facts, image_info=…)`.
 """
 
 import os
@@ -42,6 +37,10 @@ class Facts:
     links: frozenset[Path] = frozenset()
     """Those of its names, and of the folders above, that are symbolic links."""
     size_bytes: int | None = None
+    mtime_s: float | None = None
+    """Of its last write, in seconds since 1970."""
+    exists: bool = True
+    """Whether anything stands there, even a symbolic link to nothing."""
     image_info: ImageInfo | None = None
     """What its header says; None: nobody looked."""
 
@@ -81,9 +80,10 @@ class Explanation:
     @property
     def says(self) -> tuple[str, ...]:
         """The lines to be shown: first the sum of it, then each rule."""
-        return (self._headline(), *map(str, self.answers))
+        return (self.headline, *map(str, self.answers))
 
-    def _headline(self) -> str:
+    @property
+    def headline(self) -> str:
         if self.obstacle is not None:
             return f"no rule takes it: it {self.obstacle}"
         if self.takers and self.needs_image_info:
@@ -155,7 +155,7 @@ def _passed_over(
         if closed and rule.recursive:
             reason = f"a folder called '{folder.name}' is never looked into"
             return Answer(rule.name, takes=False, reason=reason)
-        writer = next((r for r in rules if r.enabled and r.delivery.folder == folder), None)
+        writer = next((r for r in rules if _keeps_results_in(r, folder)), None)
         if writer is not None and rule.recursive:
             return Answer(
                 rule.name,
@@ -164,6 +164,11 @@ def _passed_over(
                 origin=writer.origins.get("output.folder") or writer.origins.get("output"),
             )
     return None
+
+
+def _keeps_results_in(rule: RuleSettings, folder: Path) -> bool:
+    """Whether no inbox takes what lies there; results of a chain are there to be taken."""
+    return rule.enabled and not rule.allow_chain and rule.delivery.folder == folder
 
 
 def _obstacle(path: Path, facts: Facts) -> str | None:
@@ -194,7 +199,7 @@ def _between(path: Path, root: Path) -> Iterator[Path]:
 
 def look(path: Path, rules: Sequence[RuleSettings]) -> Facts:
     """What stands at `path`; nothing is read, and nothing that the system says is raised."""
-    size_bytes, reject_reason = None, None
+    size_bytes, mtime_s, reject_reason = None, None, None
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -204,7 +209,7 @@ def look(path: Path, rules: Sequence[RuleSettings]) -> Facts:
     except (OSError, ValueError) as error:
         reject_reason = f"cannot be looked at ({getattr(error, 'strerror', None) or error})"
     else:
-        size_bytes = found.st_size
+        size_bytes, mtime_s = found.st_size, found.st_mtime
         reject_reason = next((why for is_kind, why in _KINDS if is_kind(found.st_mode)), None)
         if reject_reason is None and not size_bytes:
             reject_reason = "is empty (0 bytes)"
@@ -217,7 +222,8 @@ def look(path: Path, rules: Sequence[RuleSettings]) -> Facts:
         for part in (name, *name.parents)
         if os.path.islink(part)  # noqa: PTH114 (pathlib's raises for names with NUL)
     )
-    return Facts(names, reject_reason, links, size_bytes)
+    exists = os.path.lexists(path)
+    return Facts(names, reject_reason, links, size_bytes, mtime_s, exists)
 
 
 def _other_names(path: Path, rules: Sequence[RuleSettings]) -> Iterator[Path]:
