@@ -96,15 +96,6 @@ def test_a_result_is_known_by_todays_recipe(taken_over: Store) -> None:
     )
 
 
-def test_todays_recipe_is_stored_as_the_same_row(taken_over: Store) -> None:
-    def rows() -> int:
-        return int(taken_over._session.conn.execute("SELECT count(*) FROM recipe").fetchone()[0])
-
-    before = rows()
-    taken_over.admit("photos", INBOX, [arrival("new.png")], RECIPE, DELIVERY, now=NOW)
-    assert rows() == before
-
-
 def test_files_that_ended_are_not_queued_again(taken_over: Store) -> None:
     ended = [arrival("a.png"), arrival("b.png")]
     assert taken_over.admit("photos", INBOX, ended, RECIPE, DELIVERY, now=NOW) == 0
