@@ -146,7 +146,7 @@ def test_a_file_named_by_another_way_is_found_in_its_inbox(tmp_path: Path) -> No
 
 def test_the_watcher_and_the_explanation_agree(tmp_path: Path) -> None:
     from upscaled.service.inboxes import specs  # noqa: PLC0415 (watchdog; only this test)
-    from upscaled.watch.selection import Selection  # noqa: PLC0415 (as above)
+    from upscaled.watch.ignore import Selection  # noqa: PLC0415 (as above)
 
     rules = (
         rule("jpgs", str(tmp_path), include=("*.jpg",), exclude=("no*",)),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from upscaled.config.find import starter_text
 from upscaled.config.grammar.output import Output
 from upscaled.config.grammar.rule import HooksBlock, Rule, When
 from upscaled.config.grammar.top_level import FOREIGN_KEYS, Document
@@ -17,7 +18,6 @@ from upscaled.config.json_schema import schema, schema_text
 from upscaled.config.load import load_config
 from upscaled.config.settings import Settings
 from upscaled.config.show.settings_text import settings_tree, tree_text
-from upscaled.config.starter import starter_text
 
 FOLDER = Path(__file__).parents[2] / "config"
 EXAMPLES = sorted(FOLDER.glob("*.yml"))

@@ -13,7 +13,7 @@ from support.ncnn_export import (
     write_rrdb,
 )
 from upscaled.errors import ModelCorrupt, ModelError, ModelUnsupported
-from upscaled.models.ncnn.convert import Converted, convert
+from upscaled.models.conversion import Converted, convert
 
 
 def same(converted: Converted, tensors: dict[str, np.ndarray]) -> bool:

@@ -11,8 +11,8 @@ from spandrel import ImageModelDescriptor, ModelLoader
 
 from support.ncnn_export import random_tensors, rrdb_shapes, write_rrdb
 from upscaled.models.catalogue import find_model
+from upscaled.models.conversion import convert
 from upscaled.models.library import Library
-from upscaled.models.ncnn.convert import convert
 
 Picture = NDArray[np.float32]
 LEAST_DB = 80.0

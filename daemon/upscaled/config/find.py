@@ -1,6 +1,7 @@
 """Which files make up the configuration."""
 
 from collections.abc import Mapping, Sequence
+from importlib import resources
 from pathlib import Path
 
 VARIABLE = "UPSCALED_CONFIG"
@@ -22,3 +23,8 @@ def config_files(
     candidates = [usual, *(usual.with_suffix(suffix) for suffix in _ALSO)]
     # A dangling link is a file that was meant: it is named in an error, not passed over.
     return next(((path,) for path in candidates if path.exists() or path.is_symlink()), ())
+
+
+def starter_text() -> str:
+    """The same as `config/upscaled.example.yml` (a test compares them)."""
+    return resources.files("upscaled.config").joinpath("starter.yml").read_text(encoding="utf-8")

@@ -21,7 +21,7 @@ from upscaled.output.publish import publish
 from upscaled.pipeline.extras import Beside, QualityVerdict, first_free, judged, redirected
 from upscaled.pipeline.frame_pipeline import Encoded, spooled
 from upscaled.pipeline.handoff import Upscaled
-from upscaled.pipeline.ledger import Ledger
+from upscaled.pipeline.protocols import Ledger
 from upscaled.pipeline.provenance import mark_of
 from upscaled.pipeline.source_file import SourceFile, is_unchanged
 

@@ -5,13 +5,19 @@ of its pages. Stages see one `Picture` at a time and keep nothing of it, so that
 grow with the number of frames; what a frame becomes depends on that frame alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from upscaled.image.decode.decode import Expect, expect_any
+from upscaled.image.decode.frames import Frame, Frames
 from upscaled.image.picture import Picture
+from upscaled.job import ImageInfo, MountIdentity, Order
+from upscaled.outcomes import Duplicate, Result
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 """Height × width × 3, RGB, full range of the dtype."""
@@ -56,3 +62,70 @@ class Upscaler(Protocol):
             BadResult: the network's answer is no picture, in fp32 too.
         """
         ...
+
+
+class Ledger(Protocol):
+    """What a job has to ask of, and tell to, the queue while it runs."""
+
+    def describe(self, job_id: int, image_info: ImageInfo) -> str | None:
+        """Why the rule does not take such a picture; None: it does."""
+        ...
+
+    def identify(self, job_id: int, content_sha256: str) -> Duplicate | None:
+        """An earlier result of the same bytes by the same rule and recipe."""
+        ...
+
+    def announce(self, job_id: int, result: Result) -> None:
+        """Committed when this returns: the file that is about to get this name is the job's."""
+        ...
+
+    def found(self, folder: Path, mount_identity: MountIdentity) -> None:
+        """What an output folder lies on, where it is news."""
+        ...
+
+
+class NoLedger:
+    """For `upscaled run`: nothing is queued, nothing is remembered."""
+
+    def describe(self, job_id: int, image_info: ImageInfo) -> str | None:  # noqa: ARG002 (the seam)
+        return None
+
+    def identify(self, job_id: int, content_sha256: str) -> Duplicate | None:  # noqa: ARG002 (the seam)
+        return None
+
+    def announce(self, job_id: int, result: Result) -> None:
+        pass
+
+    def found(self, folder: Path, mount_identity: MountIdentity) -> None:
+        pass
+
+
+class DecodeLimits(Protocol):
+    """Minds time and memory inside of its context; what it does about them is its own affair."""
+
+    def over(self, order: Order, size_bytes: int) -> AbstractContextManager[Expect]:
+        """While bytes of this job are decoded; what it gives is told of each frame to come."""
+        ...
+
+
+class NoDecodeLimits:
+    """For tests, and whoever minds it from outside."""
+
+    def over(
+        self,
+        order: Order,  # noqa: ARG002 (the seam)
+        size_bytes: int,  # noqa: ARG002 (the seam)
+    ) -> AbstractContextManager[Expect]:
+        return nullcontext(expect_any)
+
+
+def limited(frames: Frames, order: Order, guard: DecodeLimits) -> Iterator[Frame]:
+    """The frames, minded while they are decoded and not while they are worked on."""
+    stream = iter(frames)
+    for width_px, height_px in frames.sizes_px:
+        with guard.over(order, len(frames.content)) as expect:
+            expect(width_px * height_px)
+            frame = next(stream, None)
+        if frame is None:
+            return
+        yield frame

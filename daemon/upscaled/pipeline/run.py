@@ -22,20 +22,26 @@ from upscaled.job import Order
 from upscaled.outcomes import Done, Timings
 from upscaled.output import durable
 from upscaled.output.free_space import check_room
-from upscaled.pipeline.decode_limits import DecodeLimits, NoDecodeLimits, limited
 from upscaled.pipeline.deliver import deliver, encoded, repeat
 from upscaled.pipeline.encode_thread import written_beside
 from upscaled.pipeline.frame_pipeline import Encoded, spooled, through
 from upscaled.pipeline.frame_spool import FrameSpool, reeled
 from upscaled.pipeline.handoff import Opened, Prepared, Upscaled
-from upscaled.pipeline.ledger import Ledger, NoLedger
-from upscaled.pipeline.protocols import Progress, Stage, Upscaler
+from upscaled.pipeline.protocols import (
+    DecodeLimits,
+    Ledger,
+    NoDecodeLimits,
+    NoLedger,
+    Progress,
+    Stage,
+    Upscaler,
+    limited,
+)
 from upscaled.pipeline.provenance import refuse_own
 from upscaled.pipeline.quality_check import Checked
 from upscaled.pipeline.source_file import SourceFile, read
-from upscaled.pipeline.stages.upscale import Upscaling
+from upscaled.pipeline.stages.upscale import Fallback, Upscaling, placed
 from upscaled.pipeline.stages.workflow import Open, PlannedStage, WorkflowOutputs, open_flow
-from upscaled.pipeline.too_large import Fallback, placed
 from upscaled.recipe import IMAGE_QUALITY, Recipe
 
 __all__ = [

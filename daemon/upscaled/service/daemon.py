@@ -28,11 +28,11 @@ from upscaled.service.events import (
     SourceCleaned,
     SourceReplaced,
     ThreadCrashed,
+    caught,
 )
 from upscaled.service.parts import Opened, Seams, build
 from upscaled.service.queue.crash_recovery import recover, written_folders
 from upscaled.service.shutdown import ARRIVING_S, Shutdown, shut
-from upscaled.service.signals import caught
 from upscaled.service.startup import Startup
 from upscaled.service.status.live import live_status
 from upscaled.service.status.snapshot import Snapshot, WorkerView

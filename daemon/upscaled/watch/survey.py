@@ -8,9 +8,9 @@ from upscaled.filesystem.mounts import Mount, mount_of, read_mounts
 from upscaled.watch import ignore, listing
 from upscaled.watch.candidates import Candidates
 from upscaled.watch.fs import Watches
+from upscaled.watch.ignore import Selection
 from upscaled.watch.limits import explain_refusal, explain_unreadable, explain_unwatched
 from upscaled.watch.seen import UNWANTED, Folder, Seen, above, join, split
-from upscaled.watch.selection import Selection
 from upscaled.watch.settle import Hint
 from upscaled.watch.spec import InboxSpec
 

@@ -1,5 +1,7 @@
 """The worker's own life: started with one end of a socket, ends when the other end does."""
 
+import contextlib
+import ctypes
 import logging
 import os
 import signal
@@ -7,12 +9,12 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import psutil
 
 from upscaled import log
 from upscaled.errors import ExitCode
-from upscaled.worker import kernel
 from upscaled.worker.decode_guard import DecodeGuard
 from upscaled.worker.lanes import Lanes
 from upscaled.worker.messages import (
@@ -39,10 +41,10 @@ def main(arguments: Sequence[str]) -> int:
     """`python -m upscaled.worker FD PARENT_PID`; only the supervisor starts it."""
     descriptor, parent_pid = int(arguments[0]), int(arguments[1])
     try:
-        kernel.die_with_parent(parent_pid)
+        die_with_parent(parent_pid)
     except ProcessLookupError:
         return ExitCode.ERROR
-    kernel.be_killed_first()
+    be_killed_first()
     # Ctrl-C reaches the whole terminal's group: the supervisor decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -115,3 +117,25 @@ def _beat(send: Callable[[FromWorker], None], residents: Residents) -> None:
     while not pause.wait(_BEAT_S):
         used, free = residents.memory_bytes or (own.memory_info().rss, None)
         send(Beat(used, residents.tile_px, free, residents.compilation))
+
+
+_PR_SET_PDEATHSIG = 1
+_OOM_SCORE_MOST = 1000
+
+
+def die_with_parent(parent_pid: int) -> None:
+    """SIGKILL for this process when the thread that started it ends (prctl(2)).
+
+    Raises:
+        ProcessLookupError: the parent died before the kernel could be asked.
+    """
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent_pid:
+        raise ProcessLookupError("the supervisor is gone")
+
+
+def be_killed_first() -> None:
+    """Make the OOM killer take the worker, which can be started again, not the supervisor."""
+    # Raising one's own score needs no privilege; a container may hide the file.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(str(_OOM_SCORE_MOST), encoding="ascii")

@@ -8,9 +8,8 @@ from torch import nn
 
 from upscaled.engine.device import Device, cpu_has_bf16
 from upscaled.engine.plans.conv import has_fused_operators
-from upscaled.engine.plans.precise_conv import PreciseConv
 from upscaled.engine.plans.receptive_field import NotLocal
-from upscaled.engine.plans.tail import tail_block
+from upscaled.engine.plans.tail import PreciseConv, tail_block
 from upscaled.engine.tiling.scratch import Scratch
 from upscaled.engine.tiling.tiles import Box
 

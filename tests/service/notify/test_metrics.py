@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from upscaled.service.notify.latest_wins import LatestWinsTasks
 from upscaled.service.notify.metrics import Tally, render, write
+from upscaled.service.notify.notifications import LatestWinsTasks
 from upscaled.store.views import Overview, PauseView, RuleCounts
 
 ROOT = Path(__file__).parents[3]

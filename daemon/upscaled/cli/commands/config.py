@@ -16,13 +16,12 @@ from upscaled.cli.options import (
     model_scale,
     unread_config_option,
 )
-from upscaled.config.find import config_files
+from upscaled.config.find import config_files, starter_text
 from upscaled.config.load import default_settings, load_config
 from upscaled.config.problems import ConfigProblems, Problem, github_annotation
 from upscaled.config.read.gather import gather
 from upscaled.config.settings import Settings
 from upscaled.config.show.settings_text import origin_lines, settings_tree, tree_text
-from upscaled.config.starter import starter_text
 from upscaled.dirs import find_dirs
 from upscaled.errors import ExitCode, UpscaledError, UsageError
 

@@ -61,7 +61,6 @@ def examine(config: tuple[Path, ...]) -> Iterator[Finding]:
         engine,
         folders,
         inotify,
-        job_database,
         rule_models,
         service,
     )
@@ -75,10 +74,10 @@ def examine(config: tuple[Path, ...]) -> Iterator[Finding]:
         if isinstance(probe, engine.Probe):
             cleanup.callback(probe.stop)
         checks: list[tuple[str, Check]] = [
-            ("clock", lambda: program.check_clock(job_database.newest_job_at(dirs))),
+            ("clock", lambda: program.check_clock(program.newest_job_at(dirs))),
             ("daemon", lambda: service.check_daemon(dirs)),
             ("systemd", service.check_systemd),
-            ("database", lambda: job_database.check_database(dirs)),
+            ("database", lambda: program.check_database(dirs)),
         ]
         if settings is None:
             checks += [("folders", lambda: folders.check_own(dirs))]

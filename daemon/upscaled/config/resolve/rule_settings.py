@@ -7,18 +7,17 @@ from typing import Any
 from upscaled.config.findings import SINGLE, Findings
 from upscaled.config.grammar.conditions import NO_CONDITIONS, Conditions
 from upscaled.config.grammar.output import Output
-from upscaled.config.grammar.rule import Rule, When
+from upscaled.config.grammar.rule import HooksBlock, Rule, When
 from upscaled.config.problems import Origin
 from upscaled.config.resolve.components import Components
 from upscaled.config.resolve.delivery import Deliveries, demanded
-from upscaled.config.resolve.hook_settings import resolved_hooks
 from upscaled.config.resolve.output_options import output_options
 from upscaled.config.resolve.paths import NOWHERE
 from upscaled.config.resolve.resolved_component import Expand, ResolvedComponent
 from upscaled.config.resolve.sizing import sizing
 from upscaled.config.resolve.workflow_builder import StageGraph
 from upscaled.config.resolve.workflows import Flows, with_flow
-from upscaled.config.settings import MAX_ATTEMPTS, RuleSettings
+from upscaled.config.settings import HOOK_TIMEOUT_S, MAX_ATTEMPTS, NO_HOOKS, Hooks, RuleSettings
 from upscaled.config.tree import Location, find, marks, unshielded
 from upscaled.recipe import Recipe
 
@@ -168,4 +167,35 @@ def _conditions(when: When | None) -> Conditions:
         gray=when.gray,
         alpha=when.alpha,
         animated=when.animated,
+    )
+
+
+_HOOK_LEAST_S = 0.1
+
+
+def resolved_hooks(
+    block: HooksBlock | None, at: Location, findings: Findings, expand: Expand
+) -> Hooks:
+    """A program that is named with a folder is a file like any other in the configuration; one
+    that is not is looked for in `$PATH` when it is run.
+    """
+    if block is None:
+        return NO_HOOKS
+
+    def command(words: tuple[str, ...] | None, key: str) -> tuple[str, ...]:
+        if not words:
+            return ()
+        program, *arguments = map(unshielded, words)
+        if "/" in program:
+            program = str(expand(program, (*at, key)))
+        return program, *arguments
+
+    timeout_s = HOOK_TIMEOUT_S if block.timeout is None else block.timeout
+    if timeout_s < _HOOK_LEAST_S:
+        findings.error((*at, "timeout"), f"'timeout' is at least {_HOOK_LEAST_S:g}s")
+    return Hooks(
+        on_done=command(block.on_done, "on_done"),
+        on_failed=command(block.on_failed, "on_failed"),
+        on_idle=command(block.on_idle, "on_idle"),
+        timeout_s=timeout_s,
     )

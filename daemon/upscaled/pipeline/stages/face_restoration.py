@@ -7,7 +7,7 @@ from upscaled.errors import StopRequested
 from upscaled.image.filters.face_finder import FACE_PX, FaceFinder, cut, pasted
 from upscaled.image.picture import Picture
 from upscaled.pipeline.protocols import Progress, Upscaler
-from upscaled.pipeline.stages.enlarge import enlarge
+from upscaled.pipeline.stages.upscale import enlarge
 
 NONE_FOUND = "no face was found"
 TOO_LARGE = f"a face larger than the {FACE_PX} px that the network makes was left as it is"

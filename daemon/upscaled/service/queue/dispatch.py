@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from threading import Thread
 
+from upscaled import rules
 from upscaled.cause import Cause
 from upscaled.clock import Clock
 from upscaled.config.settings import RuleSettings
@@ -12,7 +13,7 @@ from upscaled.errors import ExitCode
 from upscaled.filesystem.unresponsive import ask_until_it_answers, find_unresponsive
 from upscaled.job import Arrival, JobState, Order
 from upscaled.outcomes import Cancelled, Done, Failed, Interrupted, Outcome, Snoozed
-from upscaled.service.queue import routing, scheduler
+from upscaled.service.queue import scheduler
 from upscaled.service.queue.crash_recovery import ANSWER_S, is_published
 from upscaled.service.queue.outcome_log import log_outcome
 from upscaled.service.upkeep.known_mounts import KnownMounts
@@ -138,7 +139,7 @@ class Dispatcher:
     def _rule_on(self, slot: WorkerSlot, described: Described) -> None:
         """Whether its rule takes such a picture; if not, the next rule that does gets the file."""
         order = slot.in_flight[described.job_id].order
-        route = routing.route(self._rules, order, described.image_info)
+        route = rules.route(self._rules, order, described.image_info)
         if route.rule is not None and route.root is not None and order.fingerprint is not None:
             # Before this job ends: a crash in between finds it again, and then the file known.
             self._store.admit(

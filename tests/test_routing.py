@@ -8,7 +8,7 @@ from support.builders import DELIVERY, INBOX, RECIPE, order
 from upscaled.config.grammar.conditions import Conditions, Span
 from upscaled.config.settings import RuleSettings
 from upscaled.job import Fingerprint, ImageInfo, Order
-from upscaled.service.queue.routing import STAY, route
+from upscaled.rules import STAY, route
 
 LARGE = ImageInfo(4000, 3000, "jpeg", gray=False, alpha=False, animated=False)
 SMALL = replace(LARGE, width_px=40, height_px=30)

@@ -5,7 +5,7 @@ import pytest
 from upscaled.errors import ImageTooLarge
 from upscaled.formats import resolve_format
 from upscaled.image.encode.animation import AnimationTarget
-from upscaled.pipeline.too_large import Fallback, placed
+from upscaled.pipeline.stages.upscale import Fallback, placed
 from upscaled.recipe import OutputOptions
 
 FAIL, PNG, SMALLER = (OutputOptions(on_too_large=wish) for wish in ("fail", "png", "downscale"))

@@ -9,7 +9,7 @@ import pytest
 
 TOLD = """
 import fcntl, os, queue, signal, termios
-from upscaled.service.signals import caught
+from upscaled.service.events import caught
 if os.isatty(0):
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 heard = queue.SimpleQueue()
