@@ -1,7 +1,6 @@
 """Keeps the layers of `docs/design.md`: no upward import, no import between parts."""
 
 import ast
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,10 +32,6 @@ ONLY_UNDER = {
     "sqlite3": "store",
     "sqlite_utils": "store",
 }
-
-
-MOST_MODULES = 15
-"""In one folder: more are not found again."""
 
 
 def part_of(module: str) -> str:
@@ -97,61 +92,6 @@ def test_a_module_imports_only_what_its_layer_may(module: str) -> None:
 
 def test_each_part_has_a_layer() -> None:
     assert {part_of(module.removesuffix(".__init__")) for module in MODULES} <= set(RANK)
-
-
-def circles(imported_by: dict[str, set[str]]) -> list[list[str]]:
-    """Modules that reach themselves by imports (Tarjan's strongly connected components)."""
-    found, index, low, path = [], {}, {}, []
-
-    def visit(module: str) -> None:
-        index[module] = low[module] = len(index)
-        path.append(module)
-        for other in imported_by.get(module, ()):
-            if other not in index:
-                visit(other)
-            if other in path:
-                low[module] = min(low[module], low[other])
-        if low[module] == index[module]:
-            circle = path[path.index(module) :]
-            del path[path.index(module) :]
-            if len(circle) > 1 or module in imported_by.get(module, ()):
-                found.append(sorted(circle))
-
-    for module in imported_by:
-        if module not in index:
-            visit(module)
-    return found
-
-
-def imported_modules(module: str, path: Path) -> set[str]:
-    names = {name for _, name in imports(ast.parse(path.read_text(encoding="utf-8")), module)}
-    # `from upscaled.store import jobs` names a module in the name itself.
-    return {
-        known
-        for name in names
-        if name.startswith("upscaled.")
-        for known in (name, name.rpartition(".")[0])
-        if known in MODULES
-    }
-
-
-def test_no_module_imports_itself_by_way_of_others() -> None:
-    """Nor under TYPE_CHECKING: what needs such an import holds somebody who holds it."""
-    assert (
-        circles({module: imported_modules(module, path) for module, path in MODULES.items()}) == []
-    )
-
-
-def test_a_circle_is_noticed() -> None:
-    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}, "e": {"e"}}) == [
-        ["a", "b", "c"],
-        ["e"],
-    ]
-
-
-def test_no_folder_holds_more_than_fifteen_modules() -> None:
-    folders = Counter(path.parent for path in MODULES.values() if path.name != "__init__.py")
-    assert {folder: count for folder, count in folders.items() if count > MOST_MODULES} == {}
 
 
 @pytest.mark.parametrize(

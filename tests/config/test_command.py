@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from upscaled.cli.commands.config import config_group
-from upscaled.config.problems import ConfigProblems, Problem, github_annotation
+from upscaled.config.problems import ConfigProblem, ConfigProblems, github_annotation
 from upscaled.errors import UsageError
 
 GOOD = "rules:\n  photos: {watch: in, output: out}\n"
@@ -85,7 +85,7 @@ def test_github_gets_annotations(file: Path) -> None:
 
 
 def test_what_an_annotation_may_not_hold_is_escaped() -> None:
-    problem = Problem("100%\nx", "a,b:c.yml", 1, 2, severity="notice")
+    problem = ConfigProblem("100%\nx", "a,b:c.yml", 1, 2, severity="notice")
     assert github_annotation(problem) == ("::warning file=a%2Cb%3Ac.yml,line=1,col=2::100%25%0Ax")
 
 

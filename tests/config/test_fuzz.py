@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from upscaled.config.load import load_config
-from upscaled.config.problems import ConfigProblems, Problem
+from upscaled.config.problems import ConfigProblem, ConfigProblems
 
 FOLDER = Path(__file__).parents[2] / "config"
 EXAMPLES = [path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.yml"))]
@@ -29,11 +29,11 @@ COMMON = settings(
 def try_to_load(folder: Path, raw: bytes) -> None:
     file = folder / "upscaled.yml"
     file.write_bytes(raw)
-    said: tuple[Problem, ...] = ()
+    said: tuple[ConfigProblem, ...] = ()
     try:
         load_config([file], environment={"HOME": "/home/me"})
     except ConfigProblems as error:
-        said = error.problems or (Problem("", ""),)
+        said = error.problems or (ConfigProblem("", ""),)
     for problem in said:
         assert problem.message
         assert problem.line_form().isprintable()

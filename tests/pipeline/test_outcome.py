@@ -8,7 +8,15 @@ import pytest
 
 from upscaled import errors
 from upscaled.cause import Cause
-from upscaled.outcomes import Cancelled, Changed, Failed, Interrupted, Retry, Snoozed, Vanished
+from upscaled.outcomes import (
+    Cancelled,
+    Changed,
+    Failed,
+    Interrupted,
+    Retry,
+    Snoozed,
+    Vanished,
+)
 from upscaled.pipeline.outcome import is_foreseen, outcome_of
 
 TABLE = [

@@ -11,7 +11,15 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from support.builders import DELIVERY, INBOX, NOW, RECIPE, arrival, done, result
 from upscaled.job import JobState
-from upscaled.outcomes import Cancelled, Changed, Failed, Interrupted, Retry, Snoozed, Vanished
+from upscaled.outcomes import (
+    Cancelled,
+    Changed,
+    Failed,
+    Interrupted,
+    Retry,
+    Snoozed,
+    Vanished,
+)
 from upscaled.store import retry
 from upscaled.store.jobs import Store
 

@@ -14,7 +14,15 @@ from support.fakes import NearestUpscaler
 from upscaled.cause import Cause
 from upscaled.errors import DeviceLost, ModelUnavailable
 from upscaled.job import Order
-from upscaled.outcomes import Done, Duplicate, Failed, Interrupted, Retry, Snoozed, Vanished
+from upscaled.outcomes import (
+    Done,
+    Duplicate,
+    Failed,
+    Interrupted,
+    Retry,
+    Snoozed,
+    Vanished,
+)
 from upscaled.recipe import Recipe
 from upscaled.worker import lanes as module
 from upscaled.worker.lanes import Lanes

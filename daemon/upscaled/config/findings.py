@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from upscaled.config.problems import Problem
+from upscaled.config.problems import ConfigProblem
 from upscaled.config.tree import Location, Mapping, Mark, find, marks
 
 SINGLE = "__component__"
@@ -29,10 +29,10 @@ def dotted(at: Location) -> str:
 class Findings:
     """`settled` are problems already known: nothing more is said of the values they stand at."""
 
-    def __init__(self, tree: Mapping, settled: Iterable[Problem] = ()) -> None:
+    def __init__(self, tree: Mapping, settled: Iterable[ConfigProblem] = ()) -> None:
         self.tree = tree
-        self.errors: list[Problem] = []
-        self.notices: list[Problem] = []
+        self.errors: list[ConfigProblem] = []
+        self.notices: list[ConfigProblem] = []
         self._settled = {(problem.file, problem.line, problem.column) for problem in settled}
         self._pruned: list[Location] = []
 

@@ -19,7 +19,7 @@ from upscaled.config.read.gather import gather
 from upscaled.config.read.normalise import completed
 from upscaled.config.resolve import conflicts, folder_relations
 from upscaled.config.resolve.components import ModelChecks
-from upscaled.config.resolve.top_level import resolved
+from upscaled.config.resolve.settings_builder import resolved
 from upscaled.config.settings import DEFAULT_MODEL, RuleSettings, Settings
 from upscaled.config.tree import Location, Mapping, plain, pruned
 from upscaled.config.validation import explain

@@ -27,7 +27,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ConfigProblem:
     """`line` and `column` count from 1; 0 where a file as a whole is meant."""
 
     message: str
@@ -58,7 +58,7 @@ class Problem:
 class ConfigProblems(ConfigError):
     """The configuration has errors."""
 
-    def __init__(self, problems: Iterable[Problem], watched: Sequence[Path] = ()) -> None:
+    def __init__(self, problems: Iterable[ConfigProblem], watched: Sequence[Path] = ()) -> None:
         """`watched`: where a change may mend it."""
         self.problems = tuple(problems)
         self.watched = tuple(watched)
@@ -98,14 +98,14 @@ def shortened(text: str) -> str:
     return text if len(text) <= _WORD_CHARS else text[: _WORD_CHARS - 1] + "…"
 
 
-def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+def in_order(problems: Iterable[ConfigProblem]) -> tuple[ConfigProblem, ...]:
     """Without repeats, by file in order of first mention, then by place."""
     unique = list(dict.fromkeys(problems))
     files = {name: index for index, name in enumerate(dict.fromkeys(p.file for p in unique))}
     return tuple(sorted(unique, key=lambda p: (files[p.file], p.line, p.column)))
 
 
-def github_annotation(problem: Problem) -> str:
+def github_annotation(problem: ConfigProblem) -> str:
     """The workflow command by which GitHub Actions puts the message beside the line."""
     level = "error" if problem.severity == "error" else "warning"
     tail = f" ({problem.hint})" if problem.hint else ""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from upscaled.config.grammar.conditions import NO_CONDITIONS, Conditions
-from upscaled.config.problems import Origin, Problem
+from upscaled.config.problems import ConfigProblem, Origin
 from upscaled.delivery import Delivery
 from upscaled.recipe import Recipe
 
@@ -117,7 +117,7 @@ class Settings:
     """Every file that was read: the configuration, its includes, `.env`."""
     watched: tuple[Path, ...] = ()
     """What to look at for changes: these files, `.env` where it may appear, folders of patterns."""
-    notices: tuple[Problem, ...] = ()
+    notices: tuple[ConfigProblem, ...] = ()
     """What is accepted and has no meaning here, or looks like a slip."""
 
     def rule(self, name: str) -> RuleSettings | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from upscaled.config.problems import Origin, Problem, Severity
+from upscaled.config.problems import ConfigProblem, Origin, Severity
 
 Location = tuple[str | int, ...]
 """Keys and indexes from the root, as in pydantic's errors."""
@@ -58,10 +58,10 @@ class Mark:
 
     def problem(
         self, message: str, *, hint: str | None = None, severity: Severity = "error"
-    ) -> Problem:
+    ) -> ConfigProblem:
         lines = self.text.lines
         source = lines[self.line - 1] if 0 < self.line <= len(lines) else ""
-        return Problem(
+        return ConfigProblem(
             message, self.text.name, self.line, self.column, source, hint=hint, severity=severity
         )
 

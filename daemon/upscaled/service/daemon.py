@@ -30,7 +30,7 @@ from upscaled.service.events import (
     ThreadCrashed,
     caught,
 )
-from upscaled.service.parts import Opened, Seams, build
+from upscaled.service.parts import OpenState, Seams, build
 from upscaled.service.queue.crash_recovery import recover, written_folders
 from upscaled.service.shutdown import ARRIVING_S, Shutdown, shut
 from upscaled.service.startup import Startup
@@ -61,7 +61,7 @@ class Daemon:
         settings: Settings,
         dirs: Dirs,
         seams: Seams,
-        opened: Opened,
+        opened: OpenState,
         *,
         once: bool = False,
         load: Callable[[], Settings] | None = None,
@@ -368,7 +368,7 @@ def run_daemon(
         found = startup.enter(held)
         if found is None:
             return ExitCode.OK
-        opened = Opened(events, *found)
+        opened = OpenState(events, *found)
         return Daemon(settings, dirs, seams, opened, once=once, load=load).run()
 
 

@@ -44,7 +44,7 @@ class Seams:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenState:
     """What is held while a daemon runs: it ends with it."""
 
     events: EventQueue
@@ -86,7 +86,7 @@ def build(
     settings: Settings,
     dirs: Dirs,
     seams: Seams,
-    opened: Opened,
+    opened: OpenState,
     *,
     load: Callable[[], Settings] | None,
     attend: Callable[[Event | None], bool],

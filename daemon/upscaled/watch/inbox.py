@@ -13,8 +13,8 @@ from upscaled.clock import Clock
 from upscaled.filesystem.unresponsive import is_uninterruptible
 from upscaled.job import Fingerprint
 from upscaled.watch.candidates import Candidates
-from upscaled.watch.delivery import Handover
 from upscaled.watch.fs import Watches
+from upscaled.watch.handover import Handover
 from upscaled.watch.hint_queue import Hints
 from upscaled.watch.root import RootState, check_root, suspended_s
 from upscaled.watch.schedule import Schedule

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from upscaled.cli.checks import (
+    daemon_service,
     engine,
     finding,
     folders,
     inotify,
     program,
     rule_models,
-    service,
 )
 from upscaled.cli.checks.finding import Finding, Level
 from upscaled.cli.unit import unit_path, unit_text
@@ -160,16 +160,16 @@ def test_the_unit_of_a_moved_installation_is_noticed() -> None:
     unit.parent.mkdir(parents=True)
     text = unit_text((), None)
     unit.write_text(text)
-    assert levels(service.check_unit({}))["unit"] is Level.OK
+    assert levels(daemon_service.check_unit({}))["unit"] is Level.OK
     unit.write_text(text.replace("KillMode=mixed\n", ""))
-    assert levels(service.check_unit({}))["unit"] is Level.WARN
+    assert levels(daemon_service.check_unit({}))["unit"] is Level.WARN
     unit.write_text('[Service]\nExecStart="/old venv/bin/upscaled" up\n')
-    (moved, *_) = service.check_unit({})
+    (moved, *_) = daemon_service.check_unit({})
     assert (moved.level, moved.remedy) == (Level.FAIL, "upscaled service install")
     assert "/old venv/bin/upscaled" in moved.what
     for broken in ("", "ExecStart=", 'ExecStart="a'):
         unit.write_text(broken)
-        assert levels(service.check_unit({}))["unit"] is Level.FAIL
+        assert levels(daemon_service.check_unit({}))["unit"] is Level.FAIL
 
 
 def test_a_unit_with_other_folders_than_the_shell_is_noticed(
@@ -179,7 +179,7 @@ def test_a_unit_with_other_folders_than_the_shell_is_noticed(
     unit.parent.mkdir(parents=True)
     unit.write_text(unit_text((), None))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "other"))
-    (found, *_) = service.check_unit({})
+    (found, *_) = daemon_service.check_unit({})
     assert (found.level, found.remedy) == (Level.WARN, "upscaled service install")
     assert "another XDG_STATE_HOME" in found.what
 
@@ -189,7 +189,7 @@ def test_what_systemd_says_of_the_unit_is_passed_on() -> None:
     unit.parent.mkdir(parents=True)
     unit.write_text(unit_text((), None))
     properties = {"UnitFileState": "disabled", "ActiveState": "failed", "Result": "watchdog"}
-    found = list(service.check_unit(properties))
+    found = list(daemon_service.check_unit(properties))
     assert levels(found)["unit"] is Level.FAIL
     assert any("(watchdog)" in one.what for one in found)
     assert any("not enabled" in one.what for one in found)
@@ -197,7 +197,7 @@ def test_what_systemd_says_of_the_unit_is_passed_on() -> None:
 
 def test_a_machine_without_systemd_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    (found,) = service.check_systemd()
+    (found,) = daemon_service.check_systemd()
     assert (found.topic, found.level) == ("systemd", Level.OK)
 
 

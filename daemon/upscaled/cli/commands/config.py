@@ -18,7 +18,7 @@ from upscaled.cli.options import (
 )
 from upscaled.config.find import config_files, starter_text
 from upscaled.config.load import default_settings, load_config
-from upscaled.config.problems import ConfigProblems, Problem, github_annotation
+from upscaled.config.problems import ConfigProblem, ConfigProblems, github_annotation
 from upscaled.config.read.gather import gather
 from upscaled.config.settings import Settings
 from upscaled.config.show.settings_text import origin_lines, settings_tree, tree_text
@@ -216,7 +216,7 @@ def _loaded(files: tuple[Path, ...], env: tuple[str, ...], env_file: tuple[Path,
 
 def _checked(
     files: tuple[Path, ...], env: tuple[str, ...], env_file: tuple[Path, ...]
-) -> tuple[Settings | None, tuple[Problem, ...]]:
+) -> tuple[Settings | None, tuple[ConfigProblem, ...]]:
     try:
         settings = _loaded(files, env, env_file)
     except ConfigProblems as error:
@@ -232,7 +232,7 @@ def _overrides(env: tuple[str, ...]) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def _lines(problems: tuple[Problem, ...], form: str) -> Iterator[str]:
+def _lines(problems: tuple[ConfigProblem, ...], form: str) -> Iterator[str]:
     for problem in problems:
         if form == "github":
             yield github_annotation(problem)
@@ -240,7 +240,7 @@ def _lines(problems: tuple[Problem, ...], form: str) -> Iterator[str]:
 
 
 def _report(
-    files: tuple[Path, ...], settings: Settings | None, problems: tuple[Problem, ...]
+    files: tuple[Path, ...], settings: Settings | None, problems: tuple[ConfigProblem, ...]
 ) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
@@ -262,7 +262,7 @@ def _report(
 
 
 def _summary(
-    files: tuple[Path, ...], settings: Settings | None, problems: tuple[Problem, ...]
+    files: tuple[Path, ...], settings: Settings | None, problems: tuple[ConfigProblem, ...]
 ) -> str:
     shown = ", ".join(map(str, files)) or "no configuration, the built-in default"
     errors = sum(problem.severity == "error" for problem in problems)

@@ -58,11 +58,11 @@ def examine(config: tuple[Path, ...]) -> Iterator[Finding]:
     """All findings, the quick ones first; a child tries the device meanwhile."""
     # What these load would hold up `upscaled --help`.
     from upscaled.cli.checks import (  # noqa: PLC0415
+        daemon_service,
         engine,
         folders,
         inotify,
         rule_models,
-        service,
     )
 
     dirs = find_dirs()
@@ -75,8 +75,8 @@ def examine(config: tuple[Path, ...]) -> Iterator[Finding]:
             cleanup.callback(probe.stop)
         checks: list[tuple[str, Check]] = [
             ("clock", lambda: program.check_clock(program.newest_job_at(dirs))),
-            ("daemon", lambda: service.check_daemon(dirs)),
-            ("systemd", service.check_systemd),
+            ("daemon", lambda: daemon_service.check_daemon(dirs)),
+            ("systemd", daemon_service.check_systemd),
             ("database", lambda: program.check_database(dirs)),
         ]
         if settings is None:

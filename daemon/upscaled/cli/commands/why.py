@@ -17,7 +17,13 @@ from upscaled.config.settings import RuleSettings
 from upscaled.control.client import ask
 from upscaled.control.protocol import Request
 from upscaled.dirs import Dirs, find_dirs
-from upscaled.errors import ControlError, DaemonNotRunning, StoreError, UpscaledError, UsageError
+from upscaled.errors import (
+    ControlError,
+    DaemonNotRunning,
+    StoreError,
+    UpscaledError,
+    UsageError,
+)
 from upscaled.service.status.report import SCHEMA_VERSION, job_report
 from upscaled.store.views import JobView, PauseView, open_views
 from upscaled.text import escape, printable

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
-from upscaled.config.problems import Problem
+from upscaled.config.problems import ConfigProblem
 from upscaled.config.read.scalars import trap, typed
 from upscaled.config.read.syntax import syntax_problem
 from upscaled.config.tree import (
@@ -37,8 +37,8 @@ _CAST = {"str": str, "int": int, "float": float, "bool": bool, "null": type(None
 @dataclass(slots=True)
 class Parsed:
     tree: Mapping
-    problems: list[Problem] = field(default_factory=list)
-    traps: list[tuple[Location, Problem]] = field(default_factory=list)
+    problems: list[ConfigProblem] = field(default_factory=list)
+    traps: list[tuple[Location, ConfigProblem]] = field(default_factory=list)
     """Ambiguous words by place; whether they matter depends on the section."""
     broken: bool = False
     """Nothing is known of the file: the tree is empty because it could not be parsed."""
@@ -114,8 +114,8 @@ class _Builder:
 
     def __init__(self, text: Text) -> None:
         self.text = text
-        self.problems: list[Problem] = []
-        self.traps: list[tuple[Location, Problem]] = []
+        self.problems: list[ConfigProblem] = []
+        self.traps: list[tuple[Location, ConfigProblem]] = []
         self._count = 0
         self._open: list[int] = []
 

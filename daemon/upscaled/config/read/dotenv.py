@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping as Table
 
-from upscaled.config.problems import Problem
+from upscaled.config.problems import ConfigProblem
 from upscaled.config.read.interpolate import Unfilled, expand
 from upscaled.config.tree import Mark, Text
 
@@ -11,13 +11,15 @@ _LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*(?:=[ \t]*(.*
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\", "$": "$$"}
 
 
-def variables(text: Text, environment: Table[str, str]) -> tuple[dict[str, str], list[Problem]]:
+def variables(
+    text: Text, environment: Table[str, str]
+) -> tuple[dict[str, str], list[ConfigProblem]]:
     """The variables of one file. `${…}` in values sees `environment` and the lines above.
 
     A name without `=` takes its value from `environment`, or is left out.
     """
     found: dict[str, str] = {}
-    problems: list[Problem] = []
+    problems: list[ConfigProblem] = []
     for number, line in enumerate(text.lines, 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from upscaled.config.grammar.top_level import FOREIGN_KEYS
-from upscaled.config.problems import Problem
+from upscaled.config.problems import ConfigProblem
 from upscaled.config.read import dotenv
 from upscaled.config.read.document import parse
 from upscaled.config.read.interpolate import interpolate
@@ -33,7 +33,7 @@ _JOINED_BY_NAME = ("rules", "components", "workflows")
 @dataclass(slots=True)
 class Gathered:
     tree: Mapping
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[ConfigProblem] = field(default_factory=list)
     broken: bool = False
     """A file could not be read or parsed: nothing can be said of what it may have held."""
     files: list[Path] = field(default_factory=list)
@@ -69,7 +69,7 @@ class _ConfigReader:
     def __init__(self, *, interpolated: bool) -> None:
         self.interpolated = interpolated
         self.variables: dict[str, str] = {}
-        self.problems: list[Problem] = []
+        self.problems: list[ConfigProblem] = []
         self.broken = False
         self.files: list[Path] = []
         self.watched: list[Path] = []
@@ -183,13 +183,13 @@ class _ConfigReader:
             line = raw.count(b"\n", 0, error.start) + 1
             column = error.start - (raw.rfind(b"\n", 0, error.start) + 1) + 1
             self.broken = True
-            self.problems.append(Problem("a byte that is not UTF-8", name, line, column,
+            self.problems.append(ConfigProblem("a byte that is not UTF-8", name, line, column,
                                          hint="save the file as UTF-8"))  # fmt: skip
             return None
 
     def _unreadable(self, name: str, message: str) -> None:
         self.broken = True
-        self.problems.append(Problem(message, name, hint="upscaled config init writes one"))
+        self.problems.append(ConfigProblem(message, name, hint="upscaled config init writes one"))
 
 
 def _over(base: Node, top: Node, at: Location) -> Node:

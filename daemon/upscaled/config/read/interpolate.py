@@ -18,7 +18,7 @@ from collections.abc import Callable
 from collections.abc import Mapping as Table
 from dataclasses import dataclass
 
-from upscaled.config.problems import Problem, did_you_mean
+from upscaled.config.problems import ConfigProblem, did_you_mean
 from upscaled.config.tree import Entry, Location, Mapping, Mark, Node, Scalar, Sequence
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -45,7 +45,7 @@ class Unfilled(Exception):
 @dataclass(frozen=True, slots=True)
 class Interpolated:
     tree: Mapping
-    problems: tuple[Problem, ...]
+    problems: tuple[ConfigProblem, ...]
     used: frozenset[str]
     """Names of the variables that were looked up."""
 
@@ -78,7 +78,7 @@ class _Walk:
     ) -> None:
         self.variables = variables
         self.references_at = references_at
-        self.problems: list[Problem] = []
+        self.problems: list[ConfigProblem] = []
         self.used: set[str] = set()
 
     def node(self, node: Node, at: Location) -> Node:

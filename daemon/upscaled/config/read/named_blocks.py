@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from upscaled.config.findings import INLINE, SINGLE, SINGLE_JOB, SINGLE_WORKFLOW
 from upscaled.config.grammar.step_components import ALIASES, STEPS
-from upscaled.config.problems import Problem
+from upscaled.config.problems import ConfigProblem
 from upscaled.config.tree import Entry, Mapping, Node, Scalar, Sequence
 
 
@@ -22,7 +22,7 @@ WORKFLOWS = Kind("workflows", "workflow", SINGLE_WORKFLOW, "jobs")
 _JOBS = Kind("jobs", "job", SINGLE_JOB, "component and input")
 
 
-def collected(tree: Mapping, kind: Kind, problems: list[Problem]) -> Mapping | None:
+def collected(tree: Mapping, kind: Kind, problems: list[ConfigProblem]) -> Mapping | None:
     """Every one of `kind` in `tree` by name; None where there are none."""
     named: dict[str, Entry] = {}
     first = None
@@ -44,7 +44,7 @@ def collected(tree: Mapping, kind: Kind, problems: list[Problem]) -> Mapping | N
     return Mapping(first, named) if first else None
 
 
-def workflows(named: Mapping, problems: list[Problem]) -> Mapping:
+def workflows(named: Mapping, problems: list[ConfigProblem]) -> Mapping:
     """Each with its jobs by name."""
     entries = {
         name: Entry(entry.key, _with_jobs(entry.value, problems))
@@ -82,7 +82,7 @@ def inline_components(named: Mapping) -> tuple[Mapping, dict[str, Entry]]:
     return Mapping(named.mark, entries), found
 
 
-def _with_jobs(node: Node, problems: list[Problem]) -> Node:
+def _with_jobs(node: Node, problems: list[ConfigProblem]) -> Node:
     if not isinstance(node, Mapping):
         return node
     jobs = collected(node, _JOBS, problems)
@@ -131,7 +131,9 @@ def _word(node: Node | None) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _named(key: str, node: Node, kind: Kind, problems: list[Problem]) -> list[tuple[str, Entry]]:
+def _named(
+    key: str, node: Node, kind: Kind, problems: list[ConfigProblem]
+) -> list[tuple[str, Entry]]:
     if isinstance(node, Sequence):
         alone = len(node.items) == 1
         return [pair for item in node.items for pair in _item(item, kind, problems, alone=alone)]
@@ -149,7 +151,7 @@ def _named(key: str, node: Node, kind: Kind, problems: list[Problem]) -> list[tu
 
 
 def _item(
-    node: Node, kind: Kind, problems: list[Problem], *, alone: bool
+    node: Node, kind: Kind, problems: list[ConfigProblem], *, alone: bool
 ) -> list[tuple[str, Entry]]:
     if not isinstance(node, Mapping):
         problems.append(node.mark.problem(f"a {kind.singular} is a mapping with {kind.made_of}"))
@@ -168,7 +170,7 @@ def _item(
     return [(written.value.value, Entry(written.value.mark, node.without("id")))]
 
 
-def _unnamed(node: Node, name: str, kind: Kind, problems: list[Problem]) -> Node:
+def _unnamed(node: Node, name: str, kind: Kind, problems: list[ConfigProblem]) -> Node:
     written = node.get("id") if isinstance(node, Mapping) else None
     if not isinstance(node, Mapping) or written is None:
         return node

@@ -7,7 +7,7 @@ Components, workflows and jobs become mappings by name (collect.py); `output: FO
 from upscaled.config.findings import Findings
 from upscaled.config.grammar.block import Sized
 from upscaled.config.grammar.top_level import FOREIGN_KEYS
-from upscaled.config.problems import Problem, did_you_mean
+from upscaled.config.problems import ConfigProblem, did_you_mean
 from upscaled.config.read.named_blocks import (
     COMPONENTS,
     WORKFLOWS,
@@ -25,9 +25,9 @@ _SIZES = frozenset(Sized.model_fields)
 _NOT_INHERITED = ("extends", "enabled", "description")
 
 
-def canonical(tree: Mapping) -> tuple[Mapping, list[Problem]]:
+def canonical(tree: Mapping) -> tuple[Mapping, list[ConfigProblem]]:
     """One file's tree with one shape for everything; rules not yet completed."""
-    problems: list[Problem] = []
+    problems: list[ConfigProblem] = []
     kept = _without_extensions(tree)
     shaped = kept.without("components", "component", "workflows", "workflow")
     components = collected(kept, COMPONENTS, problems)
@@ -46,7 +46,7 @@ def canonical(tree: Mapping) -> tuple[Mapping, list[Problem]]:
     return shaped, problems
 
 
-def completed(tree: Mapping) -> tuple[Mapping, list[Problem]]:
+def completed(tree: Mapping) -> tuple[Mapping, list[ConfigProblem]]:
     """`tree` with each rule standing for itself: `defaults:`, then `extends:`, then its own."""
     findings = Findings(tree)
     rules = tree.get("rules")

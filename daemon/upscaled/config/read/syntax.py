@@ -4,7 +4,7 @@ import re
 
 import yaml
 
-from upscaled.config.problems import Problem
+from upscaled.config.problems import ConfigProblem
 from upscaled.config.tree import Mark, Text
 
 _SAYS = (
@@ -28,7 +28,7 @@ _TEMPLATE = re.compile(r":\s+\{\w+\}\S")
 _VARIABLE = re.compile(r"[\[{,].*[:,\[]\s*\$\{")
 
 
-def syntax_problem(text: Text, error: yaml.MarkedYAMLError) -> Problem:
+def syntax_problem(text: Text, error: yaml.MarkedYAMLError) -> ConfigProblem:
     """One problem for PyYAML's error, at the place where the reader should look."""
     at = error.problem_mark or error.context_mark
     problem = error.problem or error.context or "this is not YAML"

@@ -10,7 +10,7 @@ from upscaled.config.grammar.output import Output
 from upscaled.config.grammar.rule import HooksBlock, Rule, When
 from upscaled.config.problems import Origin
 from upscaled.config.resolve.components import Components
-from upscaled.config.resolve.delivery import Deliveries, demanded
+from upscaled.config.resolve.delivery_settings import Deliveries, demanded
 from upscaled.config.resolve.output_options import output_options
 from upscaled.config.resolve.paths import NOWHERE
 from upscaled.config.resolve.resolved_component import Expand, ResolvedComponent

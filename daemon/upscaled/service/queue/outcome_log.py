@@ -4,7 +4,15 @@ import logging
 
 from upscaled import log
 from upscaled.job import JobState, Order
-from upscaled.outcomes import Cancelled, Changed, Done, Failed, Interrupted, Outcome, Snoozed
+from upscaled.outcomes import (
+    Cancelled,
+    Changed,
+    Done,
+    Failed,
+    Interrupted,
+    Outcome,
+    Snoozed,
+)
 
 _log = logging.getLogger(__name__)
 

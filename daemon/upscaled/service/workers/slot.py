@@ -11,12 +11,7 @@ from upscaled.filesystem.unresponsive import holds_any_thread
 from upscaled.job import Order
 from upscaled.service.workers.executor import Executor
 from upscaled.service.workers.in_flight import InFlight
-from upscaled.service.workers.slot_state import (
-    SlotEvent,
-    SlotState,
-    following,
-    was_told_to_end,
-)
+from upscaled.service.workers.slot_state import SlotEvent, SlotState, following, was_told_to_end
 from upscaled.service.workers.worker_report import WorkerReport
 from upscaled.worker.messages import Beat, Fetching, FromWorker, Progressed, Run, Stop, ToWorker
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from upscaled.config.findings import Findings
 from upscaled.config.grammar.top_level import FOREIGN_KEYS, Document
 from upscaled.config.resolve.components import Components, ModelChecks
-from upscaled.config.resolve.delivery import Deliveries
+from upscaled.config.resolve.delivery_settings import Deliveries
 from upscaled.config.resolve.paths import expander
 from upscaled.config.resolve.resolved_component import Expand
 from upscaled.config.resolve.rule_settings import Rules, at_least
