@@ -9,6 +9,8 @@ import pytest
 
 from tools import measure
 
+TESTS = Path(__file__).parent
+PACKAGE = TESTS.parent / "daemon" / "upscaled"
 FIGURES = measure.measure(measure.ROOT)
 
 SAME_FILE_NAME = {
@@ -45,6 +47,22 @@ def test_no_name_stands_for_two_things() -> None:
 
 def test_a_small_module_that_one_other_uses_is_an_exception() -> None:
     assert len(FIGURES.small_with_one_importer) <= MOST_SMALL
+
+
+def test_each_module_has_its_test_at_the_mirrored_place_or_a_line_that_says_where() -> None:
+    lines = (TESTS / "COVERED_BY").read_text(encoding="utf-8").splitlines()
+    told = dict(line.split(": ") for line in lines if not line.startswith("#"))
+    modules = {
+        str(path.relative_to(PACKAGE)): TESTS
+        / path.relative_to(PACKAGE).parent
+        / f"test_{path.name}"
+        for path in PACKAGE.rglob("*.py")
+        if path.name != "__init__.py"
+    }
+    elsewhere = {module for module, mirrored in modules.items() if not mirrored.exists()}
+    assert sorted(told) == sorted(elsewhere)
+    assert list(told) == sorted(told)
+    assert {test for test in told.values() if not (TESTS / test).exists()} == set()
 
 
 @pytest.fixture

@@ -225,7 +225,7 @@ def test_where_no_process_can_be_had_nothing_is_left_open(
 def test_it_dies_with_its_parent(eventually: Eventually) -> None:
     program = f"""
 import os, signal, sys
-sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 from upscaled.service.workers.process import WorkerProcess
 from upscaled.worker.messages import Begin
 worker = WorkerProcess(Begin("cpu", "auto", None, "/none", "mark", {{}}, {{}}), lambda event: None)
