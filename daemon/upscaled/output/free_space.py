@@ -5,7 +5,6 @@ import errno
 import os
 from pathlib import Path
 
-_LOSSY = frozenset({"jpeg", "webp", "avif"})
 _LEAST_SHARE, _LEAST_SHARE_LOSSY = 4, 16
 """Photographs shrink to a half of their samples in PNG and to a tenth in JPEG; what is asked for
 is less, as a file that would fit must never wait. The write itself has the last word."""
@@ -16,8 +15,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _libc.fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
 
 
-def check_room(folder: Path, sample_bytes: int, form: str) -> None:
-    """For a picture of so many bytes of samples, in this format.
+def check_room(folder: Path, sample_bytes: int, *, is_lossy: bool) -> None:
+    """For a picture of so many bytes of samples, in a format that loses some or none.
 
     Raises:
         OSError: ENOSPC, by bytes or by inodes, EDQUOT, EROFS, EACCES, or what else the system
@@ -25,7 +24,7 @@ def check_room(folder: Path, sample_bytes: int, form: str) -> None:
     """
     nearest = _nearest(folder)
     found = os.statvfs(nearest)
-    needed = sample_bytes // (_LEAST_SHARE_LOSSY if form in _LOSSY else _LEAST_SHARE)
+    needed = sample_bytes // (_LEAST_SHARE_LOSSY if is_lossy else _LEAST_SHARE)
     # File systems that count none of these say zero in all.
     no_bytes = found.f_blocks > 0 and found.f_bavail * found.f_frsize < needed
     no_inodes = found.f_files > 0 and found.f_favail == 0

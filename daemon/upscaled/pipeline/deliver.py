@@ -8,7 +8,7 @@ from pathlib import Path
 from upscaled.delivery import Extra
 from upscaled.errors import SourceChanged
 from upscaled.filesystem import mount_guard
-from upscaled.formats import STREAMED, resolve_format
+from upscaled.formats import resolve_format, suffix
 from upscaled.image.encode.animation import target_of, write_stream
 from upscaled.image.encode.encode import encode
 from upscaled.image.encode.tiff import needs_big
@@ -24,12 +24,6 @@ from upscaled.pipeline.handoff import Upscaled
 from upscaled.pipeline.protocols import Ledger
 from upscaled.pipeline.provenance import mark_of
 from upscaled.pipeline.source_file import SourceFile, is_unchanged
-
-_SPELLINGS = {
-    "jpeg": {"jpg", "jpeg", "jpe", "jfif"},
-    "tiff": {"tif", "tiff"},
-    "heif": {"heic", "heif"},
-}
 
 
 def encoded(
@@ -183,7 +177,7 @@ def _made_extra(order: Order, upscaled: Upscaled, extra: Extra) -> tuple[Encoded
 def _extension(source: Path, name: str) -> str:
     """The source's own spelling where it names this format (`JPEG`, `jpeg`), else the usual."""
     own = source.suffix.removeprefix(".")
-    return own if own.lower() in _SPELLINGS.get(name, {name}) else STREAMED[name].extension
+    return suffix(name, own)
 
 
 def _publish(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from upscaled.errors import LargeEnough, NotTaken, UnsupportedImage
 from upscaled.filesystem import mount_guard
+from upscaled.formats import STREAMED
 from upscaled.image.decode.frames import Frame, Frames, open_frames
 from upscaled.image.decode.probe import probe
 from upscaled.image.encode.animation import AnimationTarget, Encode, target_of, write_stream
@@ -296,5 +297,5 @@ def _check_room(
     check_room(
         delivery.folder / order.relative,
         round(pixels * share) * channels * picture.colour.itemsize,
-        "webp" if moves else target.format,
+        is_lossy=moves or STREAMED[target.format].quality is not None,
     )

@@ -13,6 +13,7 @@ from upscaled.config.settings import RuleSettings, Settings
 from upscaled.delivery import Delivery
 from upscaled.dirs import find_dirs
 from upscaled.errors import UsageError
+from upscaled.formats import FORMATS
 from upscaled.job import Order
 from upscaled.recipe import Recipe
 
@@ -99,7 +100,7 @@ def _recipe(rule: RuleSettings, model: str | None, form: str | None) -> Recipe:
         path = Path(model)
         recipe = replace(recipe, model=str(path.resolve()) if path.exists() else model, scale=None)
         recipe = replace(recipe, stages=(), result="")  # a workflow names its own
-    known = ("same", "png", "jpeg", "webp", "avif", "tiff", "heif", "jxl")
+    known = ("same", *FORMATS)
     if form is not None and form not in known:
         raise UsageError(f"there is no format {form!r}", hint=f"formats: {', '.join(known)}")
     return recipe if form is None else replace(recipe, output=replace(recipe.output, format=form))

@@ -3,28 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from upscaled.formats import WHEN_CALLED
 from upscaled.job import ImageInfo
 
-FORMATS = (
-    *("jpeg", "png", "webp", "avif", "tiff", "gif", "bmp", "heic"),
-    *("jpeg2000", "ppm", "tga", "jxl"),
-)
-_SPELLED = {
-    "jpg": "jpeg",
-    "jpe": "jpeg",
-    "jfif": "jpeg",
-    "mpo": "jpeg",
-    "tif": "tiff",
-    "dib": "bmp",
-    "apng": "png",
-    "heif": "heic",
-    "jp2": "jpeg2000",
-    "j2k": "jpeg2000",
-    "jpx": "jpeg2000",
-    "pgm": "ppm",
-    "pbm": "ppm",
-    "pnm": "ppm",
-}
 _MEGA = 1_000_000
 
 
@@ -70,7 +51,7 @@ class Objection:
 def spelled(word: str) -> str:
     """The one name of a format: `jpg`, `.JPG` and `JPEG` are `jpeg`."""
     bare = word.lower().removeprefix(".")
-    return _SPELLED.get(bare, bare)
+    return WHEN_CALLED.get(bare, bare)
 
 
 def objection(

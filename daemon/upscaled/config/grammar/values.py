@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PlainValidator
 
 from upscaled.config.grammar import globs, name_template, units
-from upscaled.config.grammar.conditions import FORMATS, Span, spelled
+from upscaled.config.grammar.conditions import Span, spelled
 from upscaled.config.problems import did_you_mean, quoted
+from upscaled.formats import CALLED, FORMATS, WHEN
 
 TILE_MIN_PX = 16
 TILE_MAX_PX = 16_384
@@ -48,10 +49,15 @@ def one_of(*words: str, also: str = "") -> Callable[[object], str]:
     return check
 
 
+def _format_words() -> Any:
+    """The type of every word for a format, for the JSON schema."""
+    words = [word for name, form in FORMATS.items() for word in (name, *form.also_called)]
+    return Literal["same", *words]
+
+
 def _image_format(value: object) -> str:
     word = value.lower().removeprefix(".") if isinstance(value, str) else value
-    spelled = {"jpg": "jpeg", "tif": "tiff", "heic": "heif"}.get(str(word), word)
-    return one_of("same", "png", "jpeg", "webp", "avif", "tiff", "heif", "jxl")(spelled)
+    return one_of("same", *FORMATS)(CALLED.get(str(word), word))
 
 
 def _template(value: object) -> str:
@@ -114,12 +120,12 @@ def _count(value: object) -> float:
 
 
 def _kind_of_file(value: object) -> str:
-    known = [*FORMATS, "jpg", "tif"]
+    known = [*WHEN, "jpg", "tif"]
     word = spelled(value) if isinstance(value, str) else value
-    if word in FORMATS:
+    if word in WHEN:
         return str(word)
     close = did_you_mean(value, known) if isinstance(value, str) else None
-    raise InvalidValue(f"{quoted(value)} is not one of {', '.join(FORMATS)}", close)
+    raise InvalidValue(f"{quoted(value)} is not one of {', '.join(WHEN)}", close)
 
 
 def disposal(*words: str, verb: str = "move") -> Callable[[object], tuple[str, str | None]]:
@@ -320,8 +326,6 @@ ImageFormat = Annotated[
     str,
     PlainValidator(
         _image_format,
-        json_schema_input_type=Literal[
-            "same", "png", "jpeg", "jpg", "webp", "avif", "tiff", "tif", "heif", "heic", "jxl"
-        ],
+        json_schema_input_type=_format_words(),
     ),
 ]

@@ -5,11 +5,12 @@ from typing import Protocol
 
 from upscaled.config.grammar.output import Output
 from upscaled.config.tree import Location
+from upscaled.formats import FORMATS
 from upscaled.recipe import OutputOptions
 
-LOSES_NOTHING = frozenset({"png", "tiff"})
-EITHER = frozenset({"webp", "heif", "jxl"})
-WITH_CHROMA = frozenset({"jpeg", "avif", "heif"})
+_LOSES_NOTHING = {name for name, form in FORMATS.items() if form.quality is None}
+_EITHER = {name for name, form in FORMATS.items() if form.lossless}
+_WITH_CHROMA = {name for name, form in FORMATS.items() if form.chroma}
 
 
 class Notes(Protocol):
@@ -28,15 +29,15 @@ def output_options(output: Output, at: Location, findings: Notes) -> OutputOptio
 
 def _judge(output: Output, there: Location, findings: Notes) -> None:
     wanted = output.format or "same"
-    if output.quality is not None and wanted in LOSES_NOTHING:
+    if output.quality is not None and wanted in _LOSES_NOTHING:
         findings.notice(
             (*there, "quality"), f"'quality' has no meaning for {wanted}: it loses nothing"
         )
-    if output.lossless and wanted not in LOSES_NOTHING | EITHER | {"same"}:
+    if output.lossless and wanted not in _LOSES_NOTHING | _EITHER | {"same"}:
         findings.error(
             (*there, "lossless"), f"{wanted} cannot be lossless", "write 'format: png' or webp"
         )
-    if output.lossless and output.quality is not None and wanted in EITHER:
+    if output.lossless and output.quality is not None and wanted in _EITHER:
         findings.notice((*there, "quality"), "'quality' has no meaning beside 'lossless: true'")
-    if output.chroma is not None and wanted not in WITH_CHROMA | {"same"}:
+    if output.chroma is not None and wanted not in _WITH_CHROMA | {"same"}:
         findings.notice((*there, "chroma"), f"'chroma' has no meaning for {wanted}")

@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from upscaled.formats import FORMATS, resolve_format
+from upscaled.formats import FORMATS, STREAMED, resolve_format
 from upscaled.image.decode.frames import Frame, Frames
 from upscaled.image.encode.apng import write_apng
 from upscaled.image.encode.avif import write_avif
@@ -36,13 +36,13 @@ def target_of(wish: str, frames: Frames) -> AnimationTarget:
         return AnimationTarget(resolve_format(wish, source), is_stream=False)
     if frames.timeline is None:
         name = resolve_format(wish, source)
-        return _held(name, frames, what="pages", can={"tiff"})
+        return _held(name, frames, what="pages", fits=STREAMED[name].pages)
     name = "gif" if (wish, source) == ("same", "GIF") else resolve_format(wish, source)
-    return _held(name, frames, what="frames", can={"gif", "png", "webp", "avif"})
+    return _held(name, frames, what="frames", fits=STREAMED[name].moves)
 
 
-def _held(name: str, frames: Frames, *, what: str, can: set[str]) -> AnimationTarget:
-    if name in can:
+def _held(name: str, frames: Frames, *, what: str, fits: bool) -> AnimationTarget:
+    if fits:
         return AnimationTarget(name, is_stream=True)
     note = f"{name} holds one picture: only the first of its {frames.count} {what} was upscaled"
     return AnimationTarget(name, is_stream=False, notes=(note,))

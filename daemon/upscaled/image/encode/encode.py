@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from upscaled.errors import UnsupportedImage
-from upscaled.formats import EXTRAS, FORMATS, Format, check_size
+from upscaled.formats import FORMATS, STREAMED, Format, check_size
 from upscaled.image.decode import heif, readers
 from upscaled.image.encode import tiff
 from upscaled.image.filters import alpha as transparency
@@ -69,7 +69,7 @@ def encode(
     if name == "jpeg":
         notes += jpeg_segments.fit(options, kept)
     notes += _untold_colours(picture, name)
-    if name == "heif" and samples.dtype == np.uint16:
+    if samples.dtype == np.uint16:  # PNG and TIFF have been dealt with
         return heif.encode_deep(samples, options), tuple(notes)
     return _save(samples, form, options), tuple(notes)
 
@@ -81,7 +81,7 @@ def _untold_colours(picture: Picture, name: str) -> list[str]:
 
 def check_extra(name: str) -> None:
     """Raises UnsupportedImage: the extra that brings this format is not installed."""
-    extra = EXTRAS.get(name)
+    extra = STREAMED[name].extra
     if extra is not None and not readers.has(extra):
         raise UnsupportedImage(
             f"{name} cannot be written by this installation",
