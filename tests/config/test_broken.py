@@ -65,7 +65,7 @@ def test_the_line_and_a_caret_stand_below_the_message(tmp_path: Path) -> None:
 def test_what_cannot_be_shown_never_reaches_the_terminal(tmp_path: Path) -> None:
     said = said_of(tmp_path, RULE + 'device: "\\e[31mred\\n"\n')
     assert said == [
-        "5:9: error: '\\x1b[31mred\\n' is no device (write auto, cpu, cuda, cuda:1 or mps)"
+        "5:9: error: '\\x1b[31mred\\n' is not a device (write auto, cpu, cuda, cuda:1 or mps)"
     ]
 
 

@@ -114,7 +114,7 @@ def test_what_is_no_model_is_refused(content: bytes, tmp_path: Path) -> None:
 def test_a_text_is_not_taken_for_code(tmp_path: Path) -> None:
     file = tmp_path / "diary.pth"
     file.write_text("Dear diary,\nthis is no pickle.\n", encoding="utf-8")
-    with pytest.raises(ModelCorrupt, match=r"diary\.pth is damaged or is no model"):
+    with pytest.raises(ModelCorrupt, match=r"diary\.pth is damaged or not a model"):
         load_network(file)
 
 

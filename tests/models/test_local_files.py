@@ -39,7 +39,7 @@ def test_a_file_is_used_where_it_lies(library: Library, tmp_path: Path, name: st
         ("4x.pth", b"\n<!DOCTYPE html><html>", ModelCorrupt, "web page"),
         ("4x.safetensors", b"\x10\0\0\0\0\0\0\0{}", ModelCorrupt, "cut short"),
         ("4x.safetensors", b"\xff" * 100, ModelCorrupt, "cut short"),
-        ("4x.onnx", b"\x08\x03", ModelUnsupported, "no model file"),
+        ("4x.onnx", b"\x08\x03", ModelUnsupported, "not a model file"),
         ("4x.bin", b"\x08\x03", ModelUnsupported, "4x.param is missing"),
         ("4x.param", b"7767517", ModelUnsupported, "4x.bin is missing"),
     ],

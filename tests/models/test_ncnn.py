@@ -138,7 +138,7 @@ def test_concats_of_concats_cannot_fill_the_memory() -> None:
     lines = ["Input in 0 1 x0"]
     lines += [f"Concat c{n} 2 1 x{n} x{n} x{n + 1} 0=0" for n in range(200)]
     param = f"7767517\n{len(lines)} 201\n" + "\n".join(lines)
-    with pytest.raises(ModelUnsupported, match="no plain concat"):
+    with pytest.raises(ModelUnsupported, match="not a plain concat"):
         convert(param.encode(), b"")
 
 

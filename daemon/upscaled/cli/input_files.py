@@ -46,11 +46,11 @@ def from_json(text: str) -> tuple[Path, ...]:
 
 def _named(name: object, wanted: str) -> Path:
     if not isinstance(name, str) or not name or "\0" in name:
-        raise UsageError(f"--input: {name!r} is no file's name", hint=wanted)
+        raise UsageError(f"--input: {name!r} is not a valid file name", hint=wanted)
     try:
         os.fsencode(name)
     except UnicodeEncodeError as error:
-        raise UsageError(f"--input: {name!r} is no file's name", hint=wanted) from error
+        raise UsageError(f"--input: {name!r} is not a valid file name", hint=wanted) from error
     # No shell has expanded `~` in quotes; and here `-` is a file.
     return Path(os.path.expanduser(name)).absolute()  # noqa: PTH111 (pathlib's raises)
 

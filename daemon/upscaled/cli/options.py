@@ -63,7 +63,7 @@ def unread_config_option(command: F) -> F:
         callback=_existing,
         metavar="FILE",
         expose_value=False,
-        help="Taken, as by every command; this one does not need it.",
+        help="Accepted for consistency; not needed by this command.",
     )(command)
 
 

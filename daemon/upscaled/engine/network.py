@@ -129,10 +129,10 @@ def _read_checkpoint(path: Path, head: bytes) -> Any:
                 f"{path.name} is refused: it is a pickle that asks for code to be run",
                 hint="Get the model as .safetensors, or from its author's own page.",
             ) from None
-        raise ModelCorrupt(f"{path.name} is damaged or is no model", hint=_VERIFY) from None
+        raise ModelCorrupt(f"{path.name} is damaged or not a model", hint=_VERIFY) from None
     except Exception as error:  # noqa: BLE001 - torch reports a cut file as any of ten errors
         _raise_lack_of_memory(error)
-        raise ModelCorrupt(f"{path.name} is damaged or is no model", hint=_VERIFY) from None
+        raise ModelCorrupt(f"{path.name} is damaged or not a model", hint=_VERIFY) from None
 
 
 def _raise_lack_of_memory(error: Exception) -> None:

@@ -44,7 +44,7 @@ def check_mount(
         firm = _firm(mounts)
         if required and here in firm:
             raise DiskMissing(
-                f"{folder} lies on no disk of its own, and `require_mount` demands one",
+                f"{folder} is not on a separate mount, but `require_mount: true` is set",
                 hint="mount it",
             )
         if before is not None:

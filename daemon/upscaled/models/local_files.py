@@ -166,7 +166,7 @@ def check_file(path: Path) -> None:
         )
     if not path.is_file() or path.suffix.lower() not in SUFFIXES:
         raise ModelUnsupported(
-            f"{path} is no model file", hint=f"a model file ends with {', '.join(SUFFIXES)}"
+            f"{path} is not a model file", hint=f"a model file ends with {', '.join(SUFFIXES)}"
         )
     if not os.access(path, os.R_OK):
         raise ModelUnavailable(f"{path} may not be read", hint=f"chmod u+r {path}")

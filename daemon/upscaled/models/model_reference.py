@@ -20,7 +20,7 @@ def resolve(ref: str) -> ModelReference:
     """Look `ref` (see `source`) up in the catalogue; nothing else is touched.
 
     Raises:
-        UsageError: it is no reference at all.
+        UsageError: it is not a reference at all.
         ModelUnknown: a name that the catalogue does not have.
         ModelCorrupt: a name with another sha256 than the catalogue's.
     """

@@ -102,7 +102,7 @@ def parse_source(line: str) -> ModelSource:
     if colon:
         in_repository = OWNER_AND_NAME.fullmatch(head) is not None
         raise UsageError(
-            f"{line!r}: {head!r} is no place models come from",
+            f"{line!r}: {head!r} is not a place that models come from",
             hint=f"did you mean huggingface:{line}?"
             if in_repository
             else "write huggingface:owner/name:file, https://…, an absolute path or a name",
@@ -118,10 +118,10 @@ def _in_repository(
     filename = unquote(filename)
     if not REPOSITORY.fullmatch(repository):
         raise UsageError(
-            f"{repository!r} is no repository", hint=f"write {provider}:owner/name:file.pth"
+            f"{repository!r} is not a repository", hint=f"write {provider}:owner/name:file.pth"
         )
     if filename and ("\0" in filename or {"", ".", ".."} & set(filename.split("/"))):
-        raise UsageError(f"{filename!r} is no file of a repository")
+        raise UsageError(f"{filename!r} is not a file of a repository")
     return ModelSource(
         provider,
         repository=repository,

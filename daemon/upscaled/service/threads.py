@@ -76,4 +76,4 @@ def check(dead: Sequence[str], views: Sequence[InboxView]) -> None:
         raise fallen(ThreadCrashed(dead[0], "it ended without an error"))
     for view in views:
         if not view.alive:
-            raise UpscaledError(f"nobody watches {view.root} any more: {view.reason}")
+            raise UpscaledError(f"{view.root} is no longer watched: {view.reason}")

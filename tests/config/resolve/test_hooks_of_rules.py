@@ -60,7 +60,7 @@ NO_COMMAND = "5:22: error: a command is text, or a list of texts (write [program
     [
         (
             '{on_done: "it\'s"}',
-            f"5:22: error: 'it's' is no command: no closing quotation ({WRITE_A_LIST})",
+            f"5:22: error: 'it's' is not a command: no closing quotation ({WRITE_A_LIST})",
         ),
         ("{on_done: []}", NO_COMMAND),
         ("{on_done: [1]}", NO_COMMAND),

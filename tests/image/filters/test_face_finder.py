@@ -113,7 +113,7 @@ def test_a_detector_that_is_none_is_told(tmp_path: Path) -> None:
     assert told.value.hint is not None
     wrong = tmp_path / "wrong.onnx"
     wrong.write_bytes(b"no network")
-    with pytest.raises(ModelCorrupt, match=r"wrong\.onnx is no face detector"):
+    with pytest.raises(ModelCorrupt, match=r"wrong\.onnx is not a face detector"):
         FaceFinder(wrong)
     cut_off = tmp_path / "cut.onnx"
     cut_off.write_bytes(write_detector(tmp_path / "whole.onnx").read_bytes()[:4000])

@@ -138,5 +138,5 @@ def test_a_network_for_images_restores_no_faces(tmp_path: Path) -> None:
         numbers=(("strength", 1.0),),
         detector=str(write_detector(tmp_path / "yunet.onnx")),
     )
-    with pytest.raises(ModelUnsupported, match="'faces': net is no network for faces"):
+    with pytest.raises(ModelUnsupported, match="'faces': net is not a network for faces"):
         open_flow(Recipe("", stages=(stage,), result="faces"), WorkflowOutputs(), lambda _: Whole())

@@ -61,7 +61,7 @@ def _inbox(rule: RuleSettings, root: Path, mounts: tuple[Mount, ...], *, made: b
 def _written(topic: str, folder: Path, mounts: tuple[Mount, ...], *, room: bool = True) -> Finding:
     there = _nearest(folder)
     if there is None or (folder.exists() and not folder.is_dir()):
-        return fail(topic, f"{folder} is no folder", f"mv '{folder}' '{folder}.old'")
+        return fail(topic, f"{folder} is not a folder", f"mv '{folder}' '{folder}.old'")
     try:
         found = os.statvfs(there)
     except OSError as error:

@@ -74,7 +74,7 @@ def _comes_from_hub(name: str, dirs: Dirs) -> bool:
 
 def _unreachable(endpoint: str) -> str | None:
     if not endpoint.startswith(("https://", "http://")):
-        return "$HF_ENDPOINT is no address"
+        return "$HF_ENDPOINT is not an address"
     try:
         request = urllib.request.Request(endpoint, method="HEAD")  # noqa: S310 (checked above)
         with urllib.request.urlopen(request, timeout=_HUB_S):  # noqa: S310 (checked above)

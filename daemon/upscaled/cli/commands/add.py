@@ -18,7 +18,7 @@ from upscaled.text import escape
 _MOST_BYTES = MAX_REQUEST_BYTES // 2
 
 
-@click.command("add", short_help="Queue files where they lie.")
+@click.command("add", short_help="Queue files without moving them.")
 @click.argument(
     "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path)
 )
@@ -26,7 +26,7 @@ _MOST_BYTES = MAX_REQUEST_BYTES // 2
     "-r",
     "--rule",
     default="",
-    help="The rule that takes them, where there are several.",
+    help="The rule to queue them for, if there are several.",
     shell_complete=complete_rules,
 )
 @config_option

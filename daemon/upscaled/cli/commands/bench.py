@@ -43,7 +43,7 @@ def _peers(
             known = ", ".join(PEERS)
             raise click.BadParameter(f"{name!r} is not one of {known}, all", ctx, param)
         if "@" in value and not (size.isdecimal() and int(size) > 0):
-            raise click.BadParameter(f"{size!r} is no edge: write {name}@256", ctx, param)
+            raise click.BadParameter(f"{size!r} is not a size: write {name}@256", ctx, param)
         found.append((name, int(size) if size else None))
     return tuple(found)
 
@@ -85,18 +85,20 @@ def _complete_peers(_ctx: click.Context, _param: click.Parameter, incomplete: st
     multiple=True,
     default=(256,),
     show_default=True,
-    help="The same for --against, where it names none.",
+    help="Size for --against entries that name none.",
 )
 @click.option(
     "--rounds",
     type=click.IntRange(1),
     default=3,
     show_default=True,
-    help="Median of these; what takes 45 s is done once.",
+    help="Number of runs for the median; what takes 45 s runs once.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
 @click.option("--precision", default="auto", show_default=True, help="auto, fp32, fp16 or bf16.")
-@click.option("--compile", "compile_network", is_flag=True, help="As `compile: true` does it.")
+@click.option(
+    "--compile", "compile_network", is_flag=True, help="Compile networks, as `compile: true` does."
+)
 @click.option("--markdown", "as_markdown", is_flag=True, help="A table for a document.")
 @json_option
 @unread_config_option

@@ -24,7 +24,7 @@ _FILE = click.Path(path_type=Path)
     "models",
     multiple=True,
     shell_complete=complete_models,
-    help="Instead of RESULT: what this model makes of SOURCE; may be given twice.",
+    help="Compare what this model makes of SOURCE, instead of RESULT; may be given twice.",
 )
 @click.option(
     "-o", "--output", "sheet", type=_FILE, help="Both side by side: a .png, or .html with a slider."

@@ -36,7 +36,7 @@ env_file_option = click.option(
     "--env-file",
     type=click.Path(path_type=Path),
     multiple=True,
-    help="Variables, instead of the .env beside the configuration.",
+    help="File of variables, instead of .env beside the configuration.",
 )
 
 
@@ -57,7 +57,7 @@ def config_group() -> None:
 @json_option
 @click.option("--format", "form", type=click.Choice(FORMATS), help="parsable: one line each.")
 @click.option("--strict", is_flag=True, help="Notices are errors too.")
-@click.option("--quiet", "-q", is_flag=True, help="Say nothing where nothing is wrong.")
+@click.option("--quiet", "-q", is_flag=True, help="Print nothing if nothing is wrong.")
 @click.pass_context
 def check(
     context: click.Context,
@@ -94,13 +94,13 @@ def check(
         context.exit(ExitCode.CONFIG)
 
 
-@config_group.command("show", short_help="Show what holds, defaults put in.")
+@config_group.command("show", short_help="Show the effective configuration, including defaults.")
 @config_option
 @env_option
 @env_file_option
 @json_option
-@click.option("--no-interpolate", is_flag=True, help="As written: ${…} is left as it stands.")
-@click.option("--origin", is_flag=True, help="Where each value was written.")
+@click.option("--no-interpolate", is_flag=True, help="Leave ${…} as written.")
+@click.option("--origin", is_flag=True, help="Show where each value was set.")
 def show(
     *,
     config: tuple[Path, ...],
@@ -110,7 +110,7 @@ def show(
     no_interpolate: bool,
     origin: bool,
 ) -> None:
-    """Show what holds, with defaults put in and paths made absolute.
+    """Show the effective configuration, with defaults filled in and absolute paths.
 
     \b
     Examples:
@@ -143,9 +143,9 @@ def schema() -> None:
     click.echo(_schema_text(), nl=False)
 
 
-@config_group.command("init", short_help="Write a configuration to begin with.")
-@click.option("--config", "-c", type=click.Path(path_type=Path), help="Where to write it.")
-@click.option("--force", is_flag=True, help="Replace what stands there.")
+@config_group.command("init", short_help="Write a starter configuration.")
+@click.option("--config", "-c", type=click.Path(path_type=Path), help="File to write.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def init(config: Path | None, *, force: bool) -> None:
     """Write a commented configuration to begin with, and its JSON schema beside it.
 

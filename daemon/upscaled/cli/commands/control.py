@@ -22,7 +22,7 @@ def _order(do: str, **arguments: Any) -> dict[str, Any]:
 
 @click.command("retry", short_help="Queue failed files again.")
 @click.argument("job_ids", metavar="[ID]...", type=int, nargs=-1, shell_complete=complete_failed)
-@click.option("--all", "everything", is_flag=True, help="All that failed.")
+@click.option("--all", "everything", is_flag=True, help="All failed jobs.")
 @config_option
 def retry_command(job_ids: tuple[int, ...], *, everything: bool, config: tuple[Path, ...]) -> None:  # noqa: ARG001 (each command takes it)
     """Queue failed files again, with their attempts at zero.
@@ -67,9 +67,9 @@ def _left(job_ids: Iterable[int], reply: dict[str, Any]) -> str:
     return ", ".join(str(job) for job in dict.fromkeys(job_ids) if job not in done)
 
 
-@click.command("forget", short_help="Take jobs out of the queue, or off the list of failures.")
+@click.command("forget", short_help="Remove jobs from the queue or the list of failures.")
 @click.argument("job_ids", metavar="[ID]...", type=int, nargs=-1, shell_complete=complete_jobs)
-@click.option("--all-failed", "everything", is_flag=True, help="All that failed.")
+@click.option("--all-failed", "everything", is_flag=True, help="All failed jobs.")
 @config_option
 def forget_command(job_ids: tuple[int, ...], *, everything: bool, config: tuple[Path, ...]) -> None:  # noqa: ARG001 (each command takes it)
     """Take waiting jobs out of the queue, and failed ones off the list. Files are not touched.
@@ -92,7 +92,7 @@ def forget_command(job_ids: tuple[int, ...], *, everything: bool, config: tuple[
         )
 
 
-@click.command("bump", short_help="To the front of the queue.")
+@click.command("bump", short_help="Move jobs to the front of the queue.")
 @click.argument(
     "job_ids", metavar="ID...", type=int, nargs=-1, required=True, shell_complete=complete_jobs
 )

@@ -25,7 +25,7 @@ SCHEMA_VERSION = 1
 Check = Callable[[], Iterable[Finding]]
 
 
-@click.command("doctor", short_help="Look for what is in the way.")
+@click.command("doctor", short_help="Check for anything that is in the way.")
 @config_option
 @json_option
 def doctor_command(config: tuple[Path, ...], *, as_json: bool) -> int:

@@ -22,11 +22,11 @@ _LINES = 100
 
 
 @click.command("logs", short_help="The daemon's log.")
-@click.option("-f", "--follow", is_flag=True, help="Go on with what is added.")
+@click.option("-f", "--follow", is_flag=True, help="Follow new lines.")
 @click.option("-n", "--lines", type=click.IntRange(min=0), default=_LINES, show_default=True)
-@click.option("-r", "--rule", help="Of this rule alone (journal).", shell_complete=complete_rules)
+@click.option("-r", "--rule", help="Only this rule (journal).", shell_complete=complete_rules)
 @click.option(
-    "-j", "--job", type=int, help="Of this job alone (journal).", shell_complete=complete_jobs
+    "-j", "--job", type=int, help="Only this job (journal).", shell_complete=complete_jobs
 )
 @config_option
 def logs_command(

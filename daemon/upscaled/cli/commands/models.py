@@ -43,7 +43,7 @@ def models_group() -> None:
     """
 
 
-@models_group.command("list", short_help="Models by name, and those used before.")
+@models_group.command("list", short_help="List named models and those used before.")
 @json_option
 @unread_config_option
 def list_command(*, as_json: bool) -> None:
@@ -80,9 +80,11 @@ def list_command(*, as_json: bool) -> None:
 @models_group.command("pull", short_help="Fetch models now.")
 @model_argument
 @config_option
-@click.option("--all", "everything", is_flag=True, help="All models that have a name.")
-@click.option("--refresh", is_flag=True, help="Ask the hub or the URL again.")
-@click.option("--accept-change", is_flag=True, help="Take a file that differs from the first one.")
+@click.option("--all", "everything", is_flag=True, help="All named models.")
+@click.option("--refresh", is_flag=True, help="Check the hub or URL for a newer file.")
+@click.option(
+    "--accept-change", is_flag=True, help="Accept a file that differs from the one first used."
+)
 def pull_command(
     model: tuple[str, ...],
     config: tuple[Path, ...],
@@ -119,7 +121,7 @@ def pull_command(
         click.echo(str(path))
 
 
-@models_group.command("verify", short_help="Read every byte of the models that are here.")
+@models_group.command("verify", short_help="Check every byte of the local models.")
 @model_argument
 @unread_config_option
 def verify_command(model: tuple[str, ...]) -> int:
@@ -144,7 +146,7 @@ def verify_command(model: tuple[str, ...]) -> int:
     return int(failed)
 
 
-@models_group.command("remove", short_help="Remove what is kept of models.")
+@models_group.command("remove", short_help="Delete downloaded models.")
 @click.argument("model", nargs=-1, required=True, shell_complete=complete_models)
 @unread_config_option
 def remove_command(model: tuple[str, ...]) -> None:

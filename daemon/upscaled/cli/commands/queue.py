@@ -27,7 +27,7 @@ Count = Callable[[RuleCounts], int]
 
 
 def _list(name: str, short: str, about: str, *, look: Look, count: Count, lay: Lay) -> Any:
-    @click.option("-r", "--rule", help="Of this rule alone.", shell_complete=complete_rules)
+    @click.option("-r", "--rule", help="Only this rule.", shell_complete=complete_rules)
     @click.option("--all", "everything", is_flag=True, help=f"All, not the first {_SOME}.")
     @config_option
     @json_option
@@ -91,7 +91,7 @@ def show_command(job_id: int, config: tuple[Path, ...], *, as_json: bool) -> Non
     if job is None:
         raise UsageError(
             f"there is no job {job_id}",
-            hint="ids stand in: upscaled queue, upscaled failed, upscaled why FILE",
+            hint="list job IDs with: upscaled queue, upscaled failed, upscaled why FILE",
         )
     report = job_report(job, history)
     if as_json:

@@ -37,7 +37,7 @@ from upscaled.recipe import Recipe
     "--rule",
     "rule_name",
     shell_complete=complete_rules,
-    help="Take model and format from this rule.",
+    help="Use the model and format of this rule.",
 )
 @click.option(
     "-m", "--model", shell_complete=complete_models, help="Name of a model, or a model file."
@@ -46,11 +46,11 @@ from upscaled.recipe import Recipe
     "-w",
     "--workflow",
     shell_complete=complete_workflows,
-    help="Take them from the rule that uses this workflow.",
+    help="Use those of the rule with this workflow.",
 )
 @click.option("-f", "--format", "form", help="same, png, jpeg, webp, avif, tiff, heif or jxl.")
-@click.option("--force", is_flag=True, help="Also what an earlier run has done already.")
-@click.option("-v", "--verbose", is_flag=True, help="Say how each file was done.")
+@click.option("--force", is_flag=True, help="Redo files that an earlier run completed.")
+@click.option("-v", "--verbose", is_flag=True, help="Show details of each file.")
 @config_option
 def run_command(
     *,
@@ -80,7 +80,7 @@ def run_command(
     if given is not None:
         files += from_json(given)
     elif not files:
-        raise UsageError("which files?", hint="upscaled run holiday.jpg")
+        raise UsageError("no input files given", hint="upscaled run holiday.jpg")
     if workflow is not None and model is not None:
         raise UsageError("a workflow names its models itself", hint="leave out --model")
     settings = load_settings(config)

@@ -141,7 +141,7 @@ def status(*, as_json: bool) -> None:
 
 
 @service_group.command("unit")
-@click.option("--print", "as_text", is_flag=True, help="Print the unit itself, not its place.")
+@click.option("--print", "as_text", is_flag=True, help="Print the unit instead of its path.")
 @config_option
 def unit(config: tuple[Path, ...], *, as_text: bool) -> None:
     """Where the unit is installed, or (--print) what is in it.

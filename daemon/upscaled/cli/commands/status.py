@@ -10,12 +10,17 @@ from upscaled.cli.options import config_option, json_option
 from upscaled.dirs import find_dirs
 
 
-@click.command("status", short_help="What is going on.")
+@click.command("status", short_help="Show what the daemon is doing.")
 @config_option
 @json_option
-@click.option("--all", "everything", is_flag=True, help="All that there is to say.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Show every job and problem, without the 20-line limit.",
+)
 @click.option("--check", is_flag=True, help="Exit 5 if anything is wrong, for monitors.")
-@click.option("-w", "--watch", is_flag=True, help="Again each second, until Ctrl-C.")
+@click.option("-w", "--watch", is_flag=True, help="Refresh every second until Ctrl-C.")
 def status_command(
     config: tuple[Path, ...],  # noqa: ARG001 (each command takes it)
     *,

@@ -26,7 +26,7 @@ _WAIT_S = 15.0
 @click.option(
     "--once",
     is_flag=True,
-    help="Do what lies in the inboxes, then end; exit 1 if any failed, 75 if any waits.",
+    help="Process the files in the inboxes, then exit (1: some failed, 75: some still wait).",
 )
 def up_command(config: tuple[Path, ...], *, once: bool) -> int:
     """Run the daemon in the foreground; Ctrl-C stops it.

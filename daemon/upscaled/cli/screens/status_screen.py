@@ -89,7 +89,7 @@ def _head(report: Report, width: int) -> list[Line]:
     warning = report["sqlite"]["warning"]
     warnings = [line((clip_end(warning, width), "dim"))] if warning else []
     if not daemon["answers"]:
-        return [line(("upscaled", "bold"), " runs, and cannot be asked how it is"), *warnings]
+        return [line(("upscaled", "bold"), " is running but does not respond"), *warnings]
     words = [f" {daemon['version']}", f"running for {duration(daemon['uptime_s'] or 0)}"]
     words.append(f"pid {daemon['pid']}")
     if report["problems"]:

@@ -62,7 +62,7 @@ def _of_pause(pause: PauseView) -> str:
 
 def _not_yet(waits: NoJobYet) -> str:
     if not waits.is_running:
-        return "nobody watches: the daemon is not running (start it: upscaled up)"
+        return "the daemon is not running (start it: upscaled up)"
     if waits.trouble is not None:
         return f"the daemon cannot be asked: {waits.trouble}"
     if not waits.is_known_to_daemon:

@@ -40,7 +40,7 @@ def always_the_same(template: str) -> bool:
 def _no_path(template: str) -> tuple[str, str | None, int] | None:
     for index, char in enumerate(template):
         if char == "/":
-            return "a name is no path", "write the folder under 'folder:'", index
+            return "a name is not a path", "write the folder under 'folder:'", index
         if not char.isprintable():
             return "a name has printable characters only", None, index
     return None

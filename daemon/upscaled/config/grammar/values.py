@@ -97,13 +97,11 @@ def _range_of(unit: Callable[[object], float], example: str) -> Callable[[object
             least, _, most = value.partition("..")
             span = Span(limit(least.strip()), limit(most.strip()))
         else:
-            raise InvalidValue(f"{quoted(value)} is no range", remedy)
+            raise InvalidValue(f"{quoted(value)} is not a range", remedy)
         if span == Span():
             raise InvalidValue("a range without a limit", remedy)
         if span.least is not None and span.most is not None and span.least > span.most:
-            raise InvalidValue(
-                "nothing is both: the smallest is more than the largest", "swap them"
-            )
+            raise InvalidValue("empty range: the smallest is more than the largest", "swap them")
         return span
 
     return check
@@ -115,7 +113,7 @@ def _count(value: object) -> float:
     except ValueError:
         number = math.nan
     if isinstance(value, bool) or not 0 <= number < math.inf:
-        raise InvalidValue(f"{quoted(value)} is no number that could be meant here")
+        raise InvalidValue(f"{quoted(value)} is not a plausible number")
     return number
 
 
@@ -152,7 +150,7 @@ def _command(value: object) -> tuple[str, ...]:
         try:
             words: list[object] = list(shlex.split(value))
         except ValueError as error:
-            raise InvalidValue(f"{quoted(value)} is no command: {str(error).lower()}",
+            raise InvalidValue(f"{quoted(value)} is not a command: {str(error).lower()}",
                          "write a list: [program, argument]") from None  # fmt: skip
     else:
         words = list(value) if isinstance(value, list) else []
@@ -180,7 +178,7 @@ def _tile(value: object) -> int | None:
         size = int(str(value))
     except ValueError:
         raise InvalidValue(
-            f"{quoted(value)} is no tile size", "write auto, or pixels like 512"
+            f"{quoted(value)} is not a tile size", "write auto, or pixels like 512"
         ) from None
     if not TILE_MIN_PX <= size <= TILE_MAX_PX or isinstance(value, bool):
         raise InvalidValue(
@@ -196,10 +194,10 @@ def _device(value: object) -> str:
     if word in {"auto", "cpu", "cuda", "mps"} or (kind == "cuda" and index.isdecimal()):
         return word
     if kind in {"gpu", "nvidia"}:
-        raise InvalidValue(f"{quoted(value)} is no device", "did you mean 'cuda'?")
+        raise InvalidValue(f"{quoted(value)} is not a device", "did you mean 'cuda'?")
     known = did_you_mean(kind, ["auto", "cpu", "cuda", "mps"]) if kind and not colon else None
     raise InvalidValue(
-        f"{quoted(value)} is no device", known or "write auto, cpu, cuda, cuda:1 or mps"
+        f"{quoted(value)} is not a device", known or "write auto, cpu, cuda, cuda:1 or mps"
     )
 
 

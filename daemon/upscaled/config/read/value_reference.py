@@ -40,7 +40,7 @@ def parse_reference(value: object) -> ValueReference:
         raise NoReference("an input is a reference", "write ${input.image}, or ${JOB.output}")
     text = value.strip()
     if not (text.startswith("${") and text.endswith("}")):
-        raise NoReference(f"'{value}' is no reference", "write ${input.image}, or ${JOB.output}")
+        raise NoReference(f"'{value}' is not a reference", "write ${input.image}, or ${JOB.output}")
     found = _INNER.fullmatch(text[2:-1].strip())
     if found is None:
         raise NoReference(f"'{value}' cannot be read", "write ${input.image}, or ${JOB.output}")

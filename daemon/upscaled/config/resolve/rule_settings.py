@@ -90,7 +90,7 @@ class Rules:
             where = (*at, "watch", index)
             root = self.expand(written, where)
             if root == Path("/"):
-                self.findings.error(where, "the whole file system is no inbox")
+                self.findings.error(where, "the whole file system cannot be an inbox")
             if any(char in written for char in "*?["):
                 self.findings.notice(
                     where, f"'{written}' is taken as a name", "patterns go under 'include:'"

@@ -72,7 +72,7 @@ class Resolver:
         written = self.document.model_fields_set
         for key in [key for key in FOREIGN_KEYS if key in written]:
             self.findings.notice(
-                (key,), f"'{key}' has no meaning here: there is no server, a folder is watched"
+                (key,), f"'{key}' has no meaning here: upscaled has no server; it watches folders"
             )
 
     def _device(self) -> str | tuple[str, ...]:

@@ -36,7 +36,7 @@ _NO_MEANING = {
     "retry": "a rule has 'retry:'",
     "on_error": "a rule has 'on_failure:'",
     "hook": "a rule has 'hooks:'",
-    "interrupt": "nobody is there to be asked",
+    "interrupt": "there is no one to ask",
 }
 
 

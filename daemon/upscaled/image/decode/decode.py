@@ -83,7 +83,7 @@ def _meaning(error: Exception, content: bytes) -> JobError:
     is_arriving = is_cut_off(content)
     if known and not is_arriving and _says_unsupported(error):
         return UnsupportedImage(
-            f"its kind is not handled: {error}", hint="save it in another format, or another kind"
+            f"unsupported image type: {error}", hint="convert it to PNG or TIFF"
         )
     if _says_truncated(error) or is_arriving or content.startswith(_JXL):
         detail = f": {error}" if known else ""

@@ -23,7 +23,7 @@ def write_avif(
 ) -> None:
     """Any number of frames of one size; what plays AVIF repeats it for ever."""
     if frames.timeline is None:
-        raise ValueError("pages are no animation")
+        raise ValueError("pages are not an animation")
     first = next(larger)
     with Image.open(io.BytesIO(encode_one(first.picture))) as still:
         options = {key: still.info[key] for key in _METADATA if still.info.get(key)}

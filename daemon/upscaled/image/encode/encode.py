@@ -76,7 +76,9 @@ def encode(
 
 def _untold_colours(picture: Picture, name: str) -> list[str]:
     colours = "" if picture.icc else cicp.name_of(picture.colour_space)
-    return [f"its colours are {colours}, which {name} is not told: only png is"] if colours else []
+    return (
+        [f"its colours are {colours}, which {name} cannot record: only png can"] if colours else []
+    )
 
 
 def check_extra(name: str) -> None:

@@ -60,7 +60,7 @@ class FaceFinder:
                 str(detector), "", (320, 320), _LEAST_SCORE, _MOST_OVERLAP, _MOST_FACES
             )
         except cv2.error as error:
-            raise ModelCorrupt(f"{detector.name} is no face detector", hint=_GET_ONE) from error
+            raise ModelCorrupt(f"{detector.name} is not a face detector", hint=_GET_ONE) from error
 
     def find(self, picture: Picture) -> list[Face]:
         """The surest first.

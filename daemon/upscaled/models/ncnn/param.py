@@ -56,7 +56,7 @@ def parse_param(text: str) -> tuple[Layer, ...]:
     lines = text.splitlines()
     if not lines or lines[0].strip() != MAGIC:
         raise ModelCorrupt(
-            f"this is no ncnn .param file: its first line is not {MAGIC}",
+            f"this is not an ncnn .param file: its first line is not {MAGIC}",
             hint="the binary form (.param.bin) is not read; use the text form",
         )
     numbered = [(n, line.split()) for n, line in enumerate(lines[1:], start=2) if line.strip()]
@@ -85,7 +85,7 @@ def _layer(number: int, words: list[str]) -> Layer:
             if len(blobs) == last and not any("=" in blob for blob in blobs):
                 params = dict(_param(number, setting) for setting in settings)
                 return Layer(kind, name, tuple(blobs[:first]), tuple(blobs[first:]), params, number)
-    raise ModelCorrupt(f"line {number} of the .param file is no layer: {' '.join(words)[:80]}")
+    raise ModelCorrupt(f"line {number} of the .param file is not a layer: {' '.join(words)[:80]}")
 
 
 def _param(number: int, setting: str) -> tuple[int, Value]:

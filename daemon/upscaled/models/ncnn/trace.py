@@ -89,7 +89,7 @@ def _convolution(trace: Trace, layer: Layer, xs: list[Expression]) -> Expression
     )
     if not plain:
         raise ModelUnsupported(
-            f"line {layer.line}: {layer.name} is no plain 3×3 convolution", hint=HINT
+            f"line {layer.line}: {layer.name} is not a plain 3×3 convolution", hint=HINT
         )
     if layer.whole(8, 0):
         raise ModelUnsupported(f"line {layer.line}: {layer.name} is quantised to int8", hint=HINT)
@@ -127,7 +127,7 @@ def _prelu(trace: Trace, layer: Layer, xs: list[Expression]) -> Expression:
 def _eltwise(trace: Trace, layer: Layer, xs: list[Expression]) -> Expression:
     factors = layer.reals(1) or (1.0,) * len(xs)
     if layer.whole(0, 0) != 1 or len(factors) != len(xs):
-        raise ModelUnsupported(f"line {layer.line}: {layer.name} is no sum", hint=HINT)
+        raise ModelUnsupported(f"line {layer.line}: {layer.name} is not a sum", hint=HINT)
     return trace.symbols.total(list(zip(xs, factors, strict=True)))
 
 
@@ -144,7 +144,7 @@ def _concat(trace: Trace, layer: Layer, xs: list[Expression]) -> Expression:
     joined = trace.symbols.concat(xs)
     # Concats of concats double with each line; a file must not be able to fill the memory.
     if layer.whole(0, 0) != 0 or len(trace.symbols.parts.get(joined, ())) > MOST_JOINED:
-        raise ModelUnsupported(f"line {layer.line}: {layer.name} is no plain concat", hint=HINT)
+        raise ModelUnsupported(f"line {layer.line}: {layer.name} is not a plain concat", hint=HINT)
     return joined
 
 

@@ -220,7 +220,7 @@ def _check_network(stage: StageRecipe, network: Upscaler) -> None:
         )
     if stage.task == IMAGE_FACES and not getattr(network, "is_for_faces", False):
         raise ModelUnsupported(
-            f"stage '{stage.name}': {stage.model} is no network for faces",
+            f"stage '{stage.name}': {stage.model} is not a network for faces",
             hint="name a GFPGAN or RestoreFormer file",
         )
 
