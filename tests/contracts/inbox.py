@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from upscaled.job import Arrival, Fingerprint
+from upscaled.job import Arrival
 from upscaled.watch.inbox import ArrivalBatch, InboxSpec, InboxView
 
 
@@ -13,13 +13,11 @@ class AnyInbox(Protocol):
     def start(self) -> None: ...
     def stop(self) -> None: ...
     def rescan(self) -> None: ...
-    def forget(self, path: Path) -> None: ...
     def resettle(self, path: Path) -> None: ...
     def view(self) -> InboxView: ...
 
 
-Known = Callable[[Path, Fingerprint], bool]
-Make = Callable[[InboxSpec, Callable[[ArrivalBatch], None], Known], AnyInbox]
+Make = Callable[[InboxSpec, Callable[[ArrivalBatch], None]], AnyInbox]
 Drop = Callable[[AnyInbox, Path, bytes], None]
 Eventually = Callable[..., None]
 
@@ -48,10 +46,9 @@ class Deliveries:
 def exercise(make: Make, drop: Drop, root: Path, eventually: Eventually) -> None:
     """Raises AssertionError where the contract of `watch/inbox.py` is broken."""
     got = Deliveries()
-    known = {"known.png"}
     spec = InboxSpec(root, settle_s=0.05, wants=lambda path: path.suffix == ".png")
-    inbox = make(spec, got, lambda path, _fingerprint: path.name in known)
-    for name in ("early.png", "known.png", "unwanted.txt"):
+    inbox = make(spec, got)
+    for name in ("early.png", "unwanted.txt"):
         drop(inbox, root / name, b"1")
     assert not inbox.view().alive
     assert not inbox.view().first_scan_done
@@ -99,13 +96,9 @@ def _delivers_again_on_request(
     before = len(got.arrivals)
     inbox.resettle(root / "early.png")
     eventually(lambda: got.names()[before:] == ["early.png"])
-    inbox.forget(root / "late.png")
-    inbox.rescan()
-    eventually(lambda: got.names()[before:] == ["early.png", "late.png"])
-    inbox.forget(root / "no such.png")
     inbox.resettle(root / "no such.png")
     _rescan(inbox, eventually)
-    assert len(got.arrivals) == before + 2
+    assert len(got.arrivals) == before + 1
 
 
 def _delivers_again_after_a_failure(

@@ -25,21 +25,11 @@ def test_the_inbox_on_real_inotify_keeps_the_contract(
 ) -> None:
     root = tmp_path / "inbox"
     root.mkdir()
-    exercise(
-        lambda spec, deliver, known: Inbox(spec, deliver, SystemClock(), known),
-        _write,
-        root,
-        eventually,
-    )
+    exercise(lambda spec, deliver: Inbox(spec, deliver, SystemClock()), _write, root, eventually)
 
 
 def test_the_twin_keeps_the_contract(tmp_path: Path, eventually: Eventually) -> None:
-    exercise(
-        lambda spec, deliver, known: ListInbox(spec, deliver, SystemClock(), known),
-        _tell,
-        tmp_path / "inbox",
-        eventually,
-    )
+    exercise(ListInbox, _tell, tmp_path / "inbox", eventually)
 
 
 class Forgetful(ListInbox):
@@ -65,11 +55,10 @@ class Undead(ListInbox):
 
 
 class Greedy(ListInbox):
-    """Does not ask whether a file is known."""
+    """Does not ask whether a file is wanted."""
 
-    def start(self) -> None:
-        self.known = None
-        super().start()
+    def _is_wanted(self, path: Path) -> bool:  # noqa: ARG002 (as the twin's)
+        return True
 
 
 @pytest.mark.parametrize("broken", [Forgetful, Careless, Undead, Greedy])
@@ -80,9 +69,4 @@ def test_a_broken_inbox_does_not_keep_the_contract(
         eventually(condition, timeout_s, what)
 
     with pytest.raises((AssertionError, pytest.fail.Exception)):
-        exercise(
-            lambda spec, deliver, known: broken(spec, deliver, SystemClock(), known),
-            _tell,
-            tmp_path / "inbox",
-            soon,
-        )
+        exercise(broken, _tell, tmp_path / "inbox", soon)

@@ -24,7 +24,6 @@ class ListInbox:
     spec: InboxSpec
     deliver: Callable[[ArrivalBatch], None]
     clock: Clock = field(default_factory=SystemClock)
-    known: Callable[[Path, Fingerprint], bool] | None = None
     missing: str | None = None
     """Set it to a reason and the root is gone."""
     files: dict[Path, Arrival] = field(default_factory=dict, init=False)
@@ -65,11 +64,8 @@ class ListInbox:
             self.scans += 1
             self._hand_on(scanned=True)
 
-    def forget(self, path: Path) -> None:
-        self.delivered = {arrival for arrival in self.delivered if arrival.path != path}
-
     def resettle(self, path: Path) -> None:
-        self.forget(path)
+        self.delivered = {arrival for arrival in self.delivered if arrival.path != path}
         arrival = self.files.get(path)
         if arrival is not None:
             self._deliver_all((arrival,), scanned=False)
@@ -93,9 +89,7 @@ class ListInbox:
             self._deliver_all(new, scanned=scanned)
 
     def _is_new(self, arrival: Arrival) -> bool:
-        if arrival in self.delivered or not self._is_wanted(arrival.path):
-            return False
-        return self.known is None or not self.known(arrival.path, arrival.fingerprint)
+        return arrival not in self.delivered and self._is_wanted(arrival.path)
 
     def _is_wanted(self, path: Path) -> bool:
         relative = path.relative_to(self.spec.root)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from upscaled.clock import SystemClock
-from upscaled.job import Arrival, Fingerprint
+from upscaled.job import Arrival
 from upscaled.watch.inbox import ArrivalBatch, Inbox, InboxSpec
 
 SETTLE_S = 0.15
@@ -17,12 +17,12 @@ SETTLE_S = 0.15
 class Watched:
     """A started inbox, and what it delivered."""
 
-    def __init__(self, spec: InboxSpec, known: Callable[[Path, Fingerprint], bool] | None) -> None:
+    def __init__(self, spec: InboxSpec) -> None:
         self.arrivals: list[Arrival] = []
         self.batches: list[ArrivalBatch] = []
         self._lock = threading.Lock()
         self.root = spec.root
-        self.inbox = Inbox(spec, self._deliver, SystemClock(), known)
+        self.inbox = Inbox(spec, self._deliver, SystemClock())
 
     def _deliver(self, batch: ArrivalBatch) -> None:
         with self._lock:
@@ -56,9 +56,9 @@ def watch(root: Path, eventually: Callable[..., None]) -> Iterator[Watch]:
     """`watch(**spec)` starts an inbox; it returns after the first scan if there is a root."""
     started: list[Watched] = []
 
-    def start(known: Callable[[Path, Fingerprint], bool] | None = None, **changes: Any) -> Watched:
+    def start(**changes: Any) -> Watched:
         spec = InboxSpec(**{"root": root, "settle_s": SETTLE_S, **changes})
-        watched = Watched(spec, known)
+        watched = Watched(spec)
         started.append(watched)
         present = spec.root.is_dir()
         watched.inbox.start()

@@ -2,27 +2,23 @@
 
 import os
 import stat
-from collections.abc import Callable
 from pathlib import Path
 
 from upscaled.clock import Clock
 from upscaled.filesystem.open_writers import is_open_for_writing
-from upscaled.job import Arrival, Fingerprint
+from upscaled.job import Arrival
 from upscaled.watch import ignore, listing
 from upscaled.watch.seen import Seen, join, split
 from upscaled.watch.settle import Hint, Look, Settled, Settling
 from upscaled.watch.spec import InboxSpec
 
-Known = Callable[[Path, Fingerprint], bool]
-
 
 class Candidates:
     """What may have to be delivered, below one root. Paths are relative to it."""
 
-    def __init__(self, spec: InboxSpec, root: bytes, known: Known, clock: Clock) -> None:
+    def __init__(self, spec: InboxSpec, root: bytes, clock: Clock) -> None:
         self._spec = spec
         self._root = root
-        self._known = known
         self._clock = clock
         self._settling = Settling(spec.settle_s)
         self.seen = Seen()
@@ -43,8 +39,6 @@ class Candidates:
         parent = self.seen.folder(folder)
         if parent is not None and parent.names.get(name) == look.digest:
             self._settling.drop(path)
-        elif path not in self._settling and self._known(self._full(path), look.fingerprint):
-            self.seen.put(folder, name, look.digest)
         else:
             self._see(path, look, hint)
 
@@ -52,15 +46,15 @@ class Candidates:
         self._settling.drop(path)
         self.seen.drop(*split(path))
 
-    def forget(self, full: Path, *, settle: bool) -> None:
-        """Deliver a file anew when it is next seen or, to `settle`, look at it now."""
+    def resettle(self, full: Path) -> None:
+        """Let a file settle anew, and be delivered again though it was delivered as it is."""
         prefix = join(self._root, b"")
         path = os.fsencode(full)
         if not path.startswith(prefix):
             return
         path = path.removeprefix(prefix)
         self.seen.drop(*split(path))
-        look = self._look_again(path) if settle else None
+        look = self._look_again(path)
         if look is not None:
             self._settling.drop(path)
             self._see(path, look, Hint.FOUND)

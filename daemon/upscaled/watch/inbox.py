@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from upscaled.clock import Clock
 from upscaled.filesystem.unresponsive import is_uninterruptible
-from upscaled.job import Fingerprint
 from upscaled.watch.candidates import Candidates
 from upscaled.watch.fs import Watches
 from upscaled.watch.handover import Handover
@@ -44,36 +43,31 @@ class _Heard(NamedTuple):
     name: bytes
 
 
-class _Forget(NamedTuple):
+class _Resettle(NamedTuple):
     path: Path
-    settle: bool
 
 
 class Inbox:
     """Delivers each settled file below a root once for each (path, fingerprint).
 
-    `deliver` and `known` are called from the inbox's own thread. A batch that `deliver` raises on
-    is delivered again later. `known` says that a file needs no delivery (it was queued in an
-    earlier run). Twin in memory: `tests/support/fake_inboxes.py`.
+    `deliver` is called from the inbox's own thread. A batch that it raises on is delivered again
+    later. What an earlier process delivered is delivered again too: the store knows it. Twin in
+    memory: `tests/support/fake_inboxes.py`.
     """
 
     def __init__(
-        self,
-        spec: InboxSpec,
-        deliver: Callable[[ArrivalBatch], None],
-        clock: Clock,
-        known: Callable[[Path, Fingerprint], bool] | None = None,
+        self, spec: InboxSpec, deliver: Callable[[ArrivalBatch], None], clock: Clock
     ) -> None:
         self.spec = spec
         self._shown = shown(spec.root)
         self._clock = clock
         # As bytes, like all paths here: names need not be UTF-8.
         self._path = os.path.abspath(os.fsencode(spec.root))  # noqa: PTH100 - pathlib has no bytes
-        self._candidates = Candidates(spec, self._path, known or _nothing_is_known, clock)
+        self._candidates = Candidates(spec, self._path, clock)
         self._survey = Survey(spec, self._candidates, self._path, self._pulse)
         self._handover = Handover(spec, self._candidates, deliver, clock)
         self._schedule = Schedule(spec.rescan_s, spec.poll_s, _spread)
-        self._letters: SimpleQueue[_Heard | _Forget | None] = SimpleQueue()
+        self._letters: SimpleQueue[_Heard | _Resettle | None] = SimpleQueue()
         self._rescan_wanted = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"inbox:{spec.root}", daemon=True)
@@ -106,13 +100,9 @@ class Inbox:
         self._rescan_wanted = True
         self._letters.put(None)
 
-    def forget(self, path: Path) -> None:
-        """Deliver this file anew when it is next seen, unless `known` says otherwise."""
-        self._letters.put(_Forget(path, settle=False))
-
     def resettle(self, path: Path) -> None:
         """This file changed after its delivery: it has to settle, and is delivered again."""
-        self._letters.put(_Forget(path, settle=True))
+        self._letters.put(_Resettle(path))
 
     def view(self) -> InboxView:
         survey = self._survey
@@ -175,13 +165,13 @@ class Inbox:
         except Empty:
             pass
 
-    def _open_letter(self, letter: _Heard | _Forget | None) -> None:
+    def _open_letter(self, letter: _Heard | _Resettle | None) -> None:
         if isinstance(letter, _Heard):
             if letter.watches is self._survey.watches:
                 folders = letter.watches.folders(letter.watch)
                 self._hints.take(folders, letter.mask, letter.name)
         elif letter is not None:
-            self._candidates.forget(letter.path, settle=letter.settle)
+            self._candidates.resettle(letter.path)
 
     def _hear(self, watches: Watches, watch: int, mask: int, name: bytes) -> None:
         # In the reader's thread.
@@ -285,7 +275,3 @@ class Inbox:
 
 def _spread() -> float:
     return random.uniform(0.75, 1.25)  # noqa: S311 - a spread of times, no secret
-
-
-def _nothing_is_known(_path: Path, _fingerprint: Fingerprint) -> bool:
-    return False
