@@ -50,7 +50,12 @@ def said(path: str, *rules: RuleSettings, facts: Facts | None = None) -> list[st
 def test_what_keeps_a_file_out_is_told_with_its_line(
     path: str, how: dict[str, Any], reason: str
 ) -> None:
-    assert said(path, rule(**how)) == ["no rule takes it", f"photos: {reason}"]
+    found = explain([rule(**how)], Path(path))
+    assert found.takers == ()
+    assert found.says[1:] == (f"photos: {reason}",)
+    assert found.is_outside == ("outside of" in reason)
+    assert found.reason == ("no rule takes it: it lies in no inbox" if found.is_outside
+                            else f"photos: {reason}")  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["a.jpg.part", "a.jpg~", "Thumbs.db", "._a.jpg"])

@@ -1,20 +1,22 @@
 """Which rules take a file, or which line of the configuration keeps it out: the core of `why`.
 
-`explain` is pure. `look` is its one effect: what the file system says of the path. Neither reads a
-picture: where `Explanation.needs_image_info`, the header decides, and `explain` is asked again
-with `replace(facts, image_info=…)`.
+`explain` is pure. `look` is its one effect: what the file system says of the path. Neither reads
+the file: where `Explanation.needs_image_info`, the header decides, and where no rule takes it, its
+first bytes say what it is. `explain` is asked again with `replace(facts, image_info=…)` or
+`content=…`.
 """
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from upscaled import rules as matching
 from upscaled.config.problems import Origin
 from upscaled.config.settings import RuleSettings
 from upscaled.filesystem.open_writers import is_open_for_writing
+from upscaled.image.decode.foreign import Content
 from upscaled.job import ImageInfo
 from upscaled.watch import ignore
 
@@ -36,6 +38,8 @@ class Facts:
     """Why it is no file to be upscaled: it does not exist, is a folder, is empty …"""
     links: frozenset[Path] = frozenset()
     """Those of its names, and of the folders above, that are symbolic links."""
+    results: frozenset[tuple[Path, Path]] = frozenset()
+    """(folder above the file, `output:` of a rule) that are one folder by different names."""
     size_bytes: int | None = None
     mtime_s: float | None = None
     """Of its last write, in seconds since 1970."""
@@ -43,6 +47,8 @@ class Facts:
     """Whether anything stands there, even a symbolic link to nothing."""
     image_info: ImageInfo | None = None
     """What its header says; None: nobody looked."""
+    content: Content | None = None
+    """What its first bytes say; None: nobody looked, or they say nothing."""
 
 
 NO_FACTS = Facts()
@@ -58,6 +64,10 @@ class Answer:
     origin: Origin | None = None
     depends: bool = False
     """It takes the file if its `when:` holds, which only the picture can tell."""
+    is_outside: bool = False
+    """The file lies in none of its inboxes."""
+    is_result: bool = False
+    """Then it lies where the rule puts its results."""
 
     def __str__(self) -> str:
         place = f" ({self.origin})" if self.origin else ""
@@ -76,6 +86,19 @@ class Explanation:
     """What keeps it out of every inbox, whatever the rules say: an ignored name, a symlink …"""
     needs_image_info: bool = False
     """Some rule depends on the picture, and nobody has looked into it."""
+    content_note: str | None = None
+    """What the file is that no rule takes, and what to do for an image that one does."""
+
+    @property
+    def is_outside(self) -> bool:
+        """Whether it lies in no inbox of any rule."""
+        return all(answer.is_outside for answer in self.answers)
+
+    @property
+    def is_stranger(self) -> bool:
+        """Whether it may be an image, and no rule knows its folder, for inbox or for results."""
+        is_result = any(answer.is_result for answer in self.answers)
+        return bool(self.answers) and not self.obstacle and self.is_outside and not is_result
 
     @property
     def says(self) -> tuple[str, ...]:
@@ -91,7 +114,19 @@ class Explanation:
         if self.takers:
             noun = "rule" if len(self.takers) == 1 else "rules"
             return f"taken by {noun} {', '.join(self.takers)}"
-        return "no rule takes it" if self.answers else "there are no rules"
+        if not self.answers:
+            return "there are no rules"
+        return "no rule takes it" + (": it lies in no inbox" if self.is_outside else "")
+
+    @property
+    def reason(self) -> str:
+        """The line that decides: of the rule that takes it, or of all that could have."""
+        if self.obstacle is not None:
+            return self.headline
+        if self.takers:
+            return next(str(answer) for answer in self.answers if answer.rule == self.takers[0])
+        near = [str(answer) for answer in self.answers if not answer.is_outside]
+        return "; ".join(near) or self.headline
 
 
 def explain(rules: Sequence[RuleSettings], path: Path, facts: Facts = Facts()) -> Explanation:
@@ -109,25 +144,22 @@ def explain(rules: Sequence[RuleSettings], path: Path, facts: Facts = Facts()) -
             owner = rule.name
         found.append(answer)
     obstacle = _obstacle(seen, facts)
+    takers = () if obstacle else tuple(answer.rule for answer in found if answer.takes)
+    note = None if takers or obstacle else _content_note(rules, seen, facts)
     return Explanation(
         path=seen,
-        takers=() if obstacle else tuple(answer.rule for answer in found if answer.takes),
+        takers=takers,
         answers=tuple(found),
         obstacle=obstacle,
         needs_image_info=obstacle is None and any(answer.depends for answer in found),
+        content_note=note,
     )
 
 
 def _answer(rule: RuleSettings, path: Path, rules: Sequence[RuleSettings], facts: Facts) -> Answer:
     root = _root_of(rule, path)
     if root is None:
-        roots = ", ".join(map(str, rule.roots))
-        return Answer(
-            rule.name,
-            takes=False,
-            reason=f"it lies outside of {roots}",
-            origin=rule.origins.get("watch"),
-        )
+        return _outside(rule, path, facts)
     match = matching.match((rule,), path, size_bytes=facts.size_bytes, image_info=facts.image_info)
     verdict = match.verdicts[-1]
     if rule.enabled and (kept := _passed_over(rule, path, root, rules, facts)):
@@ -137,6 +169,16 @@ def _answer(rule: RuleSettings, path: Path, rules: Sequence[RuleSettings], facts
     if depends:
         reason, origin = "takes it if its conditions hold", rule.origins.get("when")
     return Answer(rule.name, verdict.takes, reason, origin, depends)
+
+
+def _outside(rule: RuleSettings, path: Path, facts: Facts) -> Answer:
+    is_result = any(_keeps_results_in(rule, folder, facts) for folder in path.parents)
+    if is_result:
+        reason, origin = "it lies where the rule puts its results", _origin_of_output(rule)
+    else:
+        roots = ", ".join(map(str, rule.roots))
+        reason, origin = f"it lies outside of {roots}", rule.origins.get("watch")
+    return Answer(rule.name, False, reason, origin, is_outside=True, is_result=is_result)
 
 
 def _passed_over(
@@ -150,25 +192,30 @@ def _passed_over(
                 takes=False,
                 reason=f"{folder} is a symbolic link, which is followed "
                 "where a rule says `follow_symlinks: true`",
+                origin=rule.origins.get("follow_symlinks"),
             )
         closed = ignore.is_closed_folder(os.fsencode(folder.name), hidden=True)
         if closed and rule.recursive:
             reason = f"a folder called '{folder.name}' is never looked into"
             return Answer(rule.name, takes=False, reason=reason)
-        writer = next((r for r in rules if _keeps_results_in(r, folder)), None)
-        if writer is not None and rule.recursive:
+        writer = next((r for r in rules if _keeps_results_in(r, folder, facts)), None)
+        if writer is not None and not writer.allow_chain and rule.recursive:
             return Answer(
                 rule.name,
                 takes=False,
                 reason=f"{folder} is where rule {writer.name} puts its results",
-                origin=writer.origins.get("output.folder") or writer.origins.get("output"),
+                origin=_origin_of_output(writer),
             )
     return None
 
 
-def _keeps_results_in(rule: RuleSettings, folder: Path) -> bool:
-    """Whether no inbox takes what lies there; results of a chain are there to be taken."""
-    return rule.enabled and not rule.allow_chain and rule.delivery.folder == folder
+def _keeps_results_in(rule: RuleSettings, folder: Path, facts: Facts) -> bool:
+    results = rule.delivery.folder
+    return rule.enabled and (folder == results or (folder, results) in facts.results)
+
+
+def _origin_of_output(rule: RuleSettings) -> Origin | None:
+    return rule.origins.get("output.folder") or rule.origins.get("output")
 
 
 def _obstacle(path: Path, facts: Facts) -> str | None:
@@ -179,6 +226,19 @@ def _obstacle(path: Path, facts: Facts) -> str | None:
     name = os.fsencode(path.name)
     if ignore.is_passed_over(name, hidden=True):
         return f"has a name that programs give to unfinished or own files ('{path.name}')"
+    return None
+
+
+def _content_note(rules: Sequence[RuleSettings], path: Path, facts: Facts) -> str | None:
+    content = facts.content
+    if content is None:
+        return None
+    if content.suffix is None:
+        advice = f": {content.advice}" if content.advice else ""
+        return f"it is {content.what}{advice}"
+    renamed = path.with_name(path.name + content.suffix)
+    if explain(rules, renamed, replace(facts, content=None)).takers:
+        return f"it is {content.what}: a rule takes it if its name ends in {content.suffix}"
     return None
 
 
@@ -216,6 +276,8 @@ def look(path: Path, rules: Sequence[RuleSettings]) -> Facts:
         if reject_reason is None and is_open_for_writing(path):
             reject_reason = "waits: a program has it open, and may still write to it"
     names = tuple(_other_names(path, rules))
+    above = dict.fromkeys(folder for name in (path, *names) for folder in name.parents)
+    results = {rule.delivery.folder for rule in rules}
     links = frozenset(
         part
         for name in (path, *names)
@@ -223,7 +285,31 @@ def look(path: Path, rules: Sequence[RuleSettings]) -> Facts:
         if os.path.islink(part)  # noqa: PTH114 (pathlib's raises for names with NUL)
     )
     exists = os.path.lexists(path)
-    return Facts(names, reject_reason, links, size_bytes, mtime_s, exists)
+    return Facts(
+        names=names,
+        reject_reason=reject_reason,
+        links=links,
+        results=frozenset(_same(above, results)),
+        size_bytes=size_bytes,
+        mtime_s=mtime_s,
+        exists=exists,
+    )
+
+
+def _same(above: Iterable[Path], results: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
+    """Those that are one folder, as the watcher tells them: by device and inode."""
+    marks = {folder: _mark(folder) for folder in results}
+    for folder in above:
+        mark = _mark(folder)
+        yield from ((folder, one) for one, its in marks.items() if mark is not None and mark == its)
+
+
+def _mark(folder: Path) -> tuple[int, int] | None:
+    try:
+        status = folder.stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _other_names(path: Path, rules: Sequence[RuleSettings]) -> Iterator[Path]:

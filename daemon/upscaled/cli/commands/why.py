@@ -6,13 +6,18 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
-from upscaled.cli.explain import Answer, Explanation, Facts, explain, look
+from upscaled.cli.explain import Explanation, Facts, explain, look
 from upscaled.cli.options import config_option, json_option, load_settings
-from upscaled.cli.screens.what_became import NoJobYet, after_the_rules
+from upscaled.cli.screens.what_became import (
+    NoJobYet,
+    after_the_rules,
+    last_of_each_rule,
+    of_daemon,
+    why_report,
+)
 from upscaled.config.settings import RuleSettings
 from upscaled.control.client import ask
 from upscaled.control.protocol import Request
@@ -24,9 +29,9 @@ from upscaled.errors import (
     UpscaledError,
     UsageError,
 )
-from upscaled.service.status.report import SCHEMA_VERSION, job_report
+from upscaled.image.decode.foreign import HEAD_BYTES, identify
 from upscaled.store.views import JobView, PauseView, open_views
-from upscaled.text import escape, printable
+from upscaled.text import escape
 
 _HEADER_MOST_BYTES = 64 << 20
 """Of a file whose header is read; a larger one is left to the daemon, which limits its decoders."""
@@ -48,16 +53,13 @@ def why_command(file: Path, config: tuple[Path, ...], *, as_json: bool) -> None:
     rules = load_settings(config).rules
     found, facts = _explained(rules, path)
     jobs, pauses = _history(dirs, found.path)
-    waits = _no_job_yet(dirs, rules, found, facts) if found.takers and not jobs else None
-    told = after_the_rules(found.takers, jobs, pauses, waits, time.time())
+    waits = _no_job_yet(dirs, rules, found, facts, jobs)
+    told = after_the_rules(found, jobs, pauses, waits, time.time())
     if as_json:
-        click.echo(json.dumps(_document(found, facts, told, jobs), indent=2))
+        report = why_report(found, exists=facts.exists, told=told, jobs=jobs)
+        click.echo(json.dumps(report, indent=2))
     else:
-        click.echo(escape(found.headline))
-        for answer in found.answers:
-            click.echo(f"{'✓' if answer.takes else '✗'} {escape(str(answer))}")
-        for line in told:
-            click.echo(escape(line))
+        _show(found, told)
     if not facts.exists and not jobs:
         # One that was done and deleted has its answer above.
         raise UsageError(
@@ -66,23 +68,55 @@ def why_command(file: Path, config: tuple[Path, ...], *, as_json: bool) -> None:
         )
 
 
+def _show(found: Explanation, told: Sequence[str]) -> None:
+    click.echo(escape(found.headline))
+    for answer in found.answers:
+        click.echo(f"{'✓' if answer.takes else '✗'} {escape(str(answer))}")
+    for line in told:
+        click.echo(escape(line))
+
+
 def _explained(rules: Sequence[RuleSettings], path: Path) -> tuple[Explanation, Facts]:
     facts = look(path, rules)
     found = explain(rules, path, facts)
-    if not found.needs_image_info:
-        return found, facts
+    if found.needs_image_info and (facts.size_bytes or 0) <= _HEADER_MOST_BYTES:
+        facts = _with_header(path, facts)
+        found = explain(rules, path, facts)
+    if not found.takers and found.obstacle is None:
+        facts = _with_content(path, facts)
+        found = explain(rules, path, facts)
+    return found, facts
+
+
+def _with_header(path: Path, facts: Facts) -> Facts:
     # Only a rule's `when:` asks for it: Pillow and OpenCV take half a second to load.
     from upscaled.image.decode.probe import probe  # noqa: PLC0415
 
+    head = b""
     try:
-        if (facts.size_bytes or 0) > _HEADER_MOST_BYTES:
-            return found, facts
-        facts = replace(facts, image_info=probe(path.read_bytes()))
-    except UpscaledError as error:
-        facts = replace(facts, reject_reason=f"cannot be read as an image: {error.message}")
+        content = path.read_bytes()
+        head = content[:HEAD_BYTES]
+        return replace(facts, image_info=probe(content))
     except OSError as error:
-        facts = replace(facts, reject_reason=f"cannot be read ({error.strerror})")
-    return explain(rules, path, facts), facts
+        reason = f"cannot be read ({error.strerror})"
+    except UpscaledError as error:
+        known = identify(head, path.name)
+        if known is None or known.suffix is not None:
+            hint = f" ({error.hint})" if error.hint else ""
+            reason = f"cannot be read as an image: {error.message}{hint}"
+        else:
+            reason = f"is {known.what}, not an image" + (
+                f": {known.advice}" if known.advice else ""
+            )
+    return replace(facts, reject_reason=reason)
+
+
+def _with_content(path: Path, facts: Facts) -> Facts:
+    try:
+        with path.open("rb") as file:
+            return replace(facts, content=identify(file.read(HEAD_BYTES), path.name))
+    except OSError as error:
+        return replace(facts, reject_reason=f"cannot be read ({error.strerror})")
 
 
 def _history(dirs: Dirs, path: Path) -> tuple[tuple[JobView, ...], tuple[PauseView, ...]]:
@@ -97,45 +131,23 @@ def _history(dirs: Dirs, path: Path) -> tuple[tuple[JobView, ...], tuple[PauseVi
 
 
 def _no_job_yet(
-    dirs: Dirs, rules: Sequence[RuleSettings], found: Explanation, facts: Facts
-) -> NoJobYet:
-    settle_s = next(rule.settle_s for rule in rules if rule.name == found.takers[0])
+    dirs: Dirs,
+    rules: Sequence[RuleSettings],
+    found: Explanation,
+    facts: Facts,
+    jobs: Sequence[JobView],
+) -> NoJobYet | None:
+    queued = {job.rule for job in last_of_each_rule(jobs)}
+    if found.needs_image_info and queued:
+        return None  # which of the rules has it, the picture decided
+    rule = next((r for r in rules if r.name in found.takers and r.name not in queued), None)
+    if rule is None:
+        return None
     age_s = time.time() - (facts.mtime_s or 0.0)
     try:
-        live = ask(dirs, Request("status"))
+        trouble = of_daemon(ask(dirs, Request("status")), rule, found.path)
     except DaemonNotRunning:
-        return NoJobYet(settle_s, age_s, is_running=False)
+        trouble = "nobody watches: the daemon is not running (start it: upscaled up)"
     except ControlError as error:
-        return NoJobYet(settle_s, age_s, trouble=error.message)
-    watched = {rule.get("name") for rule in live.get("rules", [])}
-    return NoJobYet(settle_s, age_s, is_known_to_daemon=watched.issuperset(found.takers))
-
-
-def _document(
-    found: Explanation, facts: Facts, told: list[str], jobs: tuple[JobView, ...]
-) -> dict[str, Any]:
-    taker = found.takers[0] if found.takers else None
-    own = next((a.reason for a in found.answers if a.rule == taker), None)
-    obstacle = [f"it {found.obstacle}"] if found.obstacle else []
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "file": printable(str(found.path)),
-        "exists": facts.exists,
-        "rule": taker,
-        "rules": list(found.takers),
-        "reason": printable(own or found.headline),
-        "obstacle": found.obstacle and printable(found.obstacle),
-        "verdicts": [_verdict(answer) for answer in found.answers],
-        "told": [*map(printable, obstacle), *map(printable, told)],
-        "jobs": [job_report(job, ()) for job in jobs],
-    }
-
-
-def _verdict(answer: Answer) -> dict[str, Any]:
-    origin = str(answer.origin) if answer.origin else None
-    return {
-        "rule": answer.rule,
-        "takes": answer.takes,
-        "reason": printable(answer.reason),
-        "origin": origin,
-    }
+        trouble = f"the daemon cannot be asked: {error.message}"
+    return NoJobYet(rule.name, rule.settle_s, age_s, trouble)
