@@ -345,6 +345,31 @@ def test_a_daemon_that_is_still_starting_is_waited_for(inbox: Path, daemon: dict
     assert answered(picture(inbox / "a.png"))["told"] == ["the daemon is still starting"]
 
 
+def test_each_rule_that_takes_a_file_tells_of_its_own_job(
+    inbox: Path, configured: Callable[..., Path], tmp_path: Path
+) -> None:
+    config = configured()
+    more = f"  also:\n    watch: {inbox}\n    output: {tmp_path}/more\n    also: true\n"
+    config.write_text(config.read_text() + more)
+    path = picture(inbox / "a.png")
+    store = Store.open(find_dirs().store)
+    found = [Arrival(path, Fingerprint(1, 1, 1, 1))]
+    store.admit("photos", inbox, found, RECIPE, DELIVERY, now=NOW)
+    one = answered(path, "--config", config)
+    store.admit("also", inbox, found, RECIPE, DELIVERY, now=NOW)
+    store.close()
+    both = answered(path, "--config", config)
+    assert one["rules"] == both["rules"] == ["photos", "also"]
+    assert [line.split(" (")[0] for line in one["told"]] == [
+        "job 1 waits in the queue",
+        "nobody watches: the daemon is not running",
+    ]
+    assert [line.split(" (")[0] for line in both["told"]] == [
+        "job 2 waits in the queue",
+        "job 1 waits in the queue",
+    ]
+
+
 def test_the_keys_of_the_answer_for_programs(inbox: Path) -> None:
     report = answered(picture(inbox / "a.png"))
     assert {key: type(value) for key, value in report.items()} == {
