@@ -28,7 +28,8 @@ from upscaled.dirs import find_dirs
 from upscaled.errors import ControlError, ExitCode, StoreUnavailable, UpscaledError
 from upscaled.job import JobState
 from upscaled.recipe import Recipe
-from upscaled.service import lock
+from upscaled.service import daemon, lock
+from upscaled.service.control_api import ControlApi
 from upscaled.service.daemon import Daemon, run_daemon
 from upscaled.service.events import EventQueue, Signalled
 from upscaled.service.inboxes import real_inbox
@@ -37,6 +38,7 @@ from upscaled.service.sources import cleanup_lanes
 from upscaled.service.status.systemd_notify import Notifier, SystemdNotifier
 from upscaled.service.workers import slot
 from upscaled.service.workers.executor import Deliver
+from upscaled.store.counts import Counts
 from upscaled.store.database import Session
 from upscaled.store.jobs import Store
 from upscaled.store.views import open_views
@@ -171,6 +173,38 @@ def test_a_reload_gives_the_workers_what_has_changed_for_them(house: House) -> N
     begun = [(worker.begin.device, worker.begin.precision) for worker in house.workers]
     assert begun[:2] == [("auto", "auto"), ("auto", "fp32")]
     assert sorted(begun[2:]) == [("cuda:0", "fp32"), ("cuda:1", "fp32")]
+
+
+def test_status_waits_for_no_count_of_the_queue(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that fails just then would be told of when it is back."""
+    counted: list[bool] = []
+    answering: list[str] = []
+    count, answer = Counts.queue, ControlApi.answer
+
+    def noted_count(counts: Counts) -> tuple[int, bool]:
+        counted.append(bool(answering))
+        return count(counts)
+
+    def noted_answer(api: ControlApi, request: Request) -> dict[str, Any]:
+        answering.append(request.do)
+        try:
+            return answer(api, request)
+        finally:
+            answering.clear()
+
+    monkeypatch.setattr(daemon, "_COUNT_EVERY_S", 0.0)
+    monkeypatch.setattr(Counts, "queue", noted_count)
+    monkeypatch.setattr(ControlApi, "answer", noted_answer)
+
+    def scenario() -> None:
+        house.wait(house.is_up, "it runs")
+        house.status()
+        house.wait(lambda: counted, "each round counts")
+
+    assert house.play(scenario) == ExitCode.OK
+    assert not any(counted)
 
 
 class Manager:

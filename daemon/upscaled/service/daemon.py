@@ -173,6 +173,7 @@ class Daemon:
         if not self._shutdown.has_begun:
             parts.pruner.step(parts.configuration.settings.history_s)
             parts.sweeper.step(self._written_folders)
+        self._count_queue()
         snapshot = self._snapshot()
         check(dead, snapshot.inboxes)
         for view in snapshot.inboxes:
@@ -264,6 +265,8 @@ class Daemon:
         parts.notifier.reloading()
         if (before := parts.configuration.read()) is not None:
             self._take_over(before)
+            self._count_at = 0.0
+        self._count_queue()
         parts.readiness.ready(self._snapshot())
 
     def _take_over(self, before: Settings) -> None:
@@ -295,22 +298,25 @@ class Daemon:
         self._liveness.beat()
         self._parts.readiness.tell(snapshot)
 
+    def _count_queue(self) -> None:
+        """Not for each snapshot: `status` is answered while the database is not."""
+        parts, now = self._parts, self._parts.clock.monotonic()
+        if parts.store_retry.trouble is None and now >= self._count_at:
+            self._count_at = now + _COUNT_EVERY_S
+            self._counted = parts.store.queue()
+
     def _snapshot(self) -> Snapshot:
         parts = self._parts
-        trouble, monotonic = parts.store_retry.trouble, parts.clock.monotonic()
-        if trouble is None and monotonic >= self._count_at:
-            self._count_at = monotonic + _COUNT_EVERY_S
-            self._counted = parts.store.queue()
         waiting, is_paused = self._counted
         return Snapshot(
             store=parts.dirs.store,
             settings=parts.configuration.settings,
             now=parts.clock.now(),
-            monotonic=monotonic,
+            monotonic=parts.clock.monotonic(),
             started_at=self._started_at,
             is_ready=parts.readiness.is_ready,
             reload_error=parts.configuration.error,
-            store_trouble=trouble,
+            store_trouble=parts.store_retry.trouble,
             inboxes=tuple(parts.inboxes.views()),
             workers=tuple(map(_view_of, parts.pool.slots)),
             in_flight=tuple(replace(job) for job in parts.pool.in_flight),
