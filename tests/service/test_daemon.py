@@ -292,10 +292,12 @@ def test_a_database_that_cannot_be_opened_yet_is_waited_for_and_status_says_so(
             ask(house.dirs, Request("scan"))
         waits = "STATUS=waits: the disk is full"
         house.wait(lambda: waits in house.told, "systemd knows")
+        waited_s = house.status()["uptime_s"]
         house.drop("a.png")
         times[0] = 0
         house.wait_done(1)
         assert house.problems() == []
+        assert house.status()["uptime_s"] > waited_s > 0, "it was started before it waited"
 
     assert house.play(scenario) == ExitCode.OK
 

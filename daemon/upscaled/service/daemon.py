@@ -77,7 +77,7 @@ class Daemon:
             relieved=self._reset_deadlines,
         )
         self._once = once
-        self._started_at = parts.clock.now()
+        self._started_at = opened.started_at
         self._shutdown = Shutdown(parts.clock)
         threads = {
             "control": lambda: parts.server.is_alive,
@@ -368,13 +368,13 @@ def run_daemon(
         DaemonAlreadyRunning: another one holds this state directory.
         StoreError: the database cannot be used.
     """
-    events = events or EventQueue()
+    events, started_at = events or EventQueue(), seams.clock.now()
     startup = Startup(settings, dirs, seams.clock, seams.notifier, events, waits=not once)
     with caught(events.put), watched(events.put), contextlib.ExitStack() as held:
         found = startup.enter(held)
         if found is None:
             return ExitCode.OK
-        opened = OpenState(events, *found)
+        opened = OpenState(events, *found, started_at)
         return Daemon(settings, dirs, seams, opened, once=once, load=load).run()
 
 

@@ -50,6 +50,8 @@ class OpenState:
     events: EventQueue
     store: Store
     server: Server
+    started_at: float
+    """Seconds since 1970; before there was a wait for any of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +120,7 @@ def build(
     lanes = CleanupLanes(mark, events.put, clock, mounts.of)
     cleanup = CleanupQueue(store, clock, lanes.submit, lambda: lanes.slow)
     inboxes = Inboxes(events.put, clock, seams.make_inbox, mounts.of)
-    notifications = Notifications(
-        configuration, clock, started_at=clock.now(), has_work=store.has_work
-    )
+    notifications = Notifications(configuration, clock, has_work=store.has_work)
     listeners = (
         partial(_look_at_source, inboxes, lanes),
         notifications.job_ended,

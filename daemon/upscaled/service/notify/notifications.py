@@ -32,17 +32,11 @@ class Notifications:
     """Lives in the daemon's main thread; what may take time is done beside it."""
 
     def __init__(
-        self,
-        configuration: Configuration,
-        clock: Clock,
-        *,
-        started_at: float,
-        has_work: Callable[[str], bool],
+        self, configuration: Configuration, clock: Clock, *, has_work: Callable[[str], bool]
     ) -> None:
         """`has_work`: whether a rule, by name, has jobs that wait or run."""
         self._configuration = configuration
         self._clock = clock
-        self._started_at = started_at
         self._has_work = has_work
         self._beside = LatestWinsTasks()
         self._batch = desktop.Announcements(clock)
@@ -109,13 +103,13 @@ class Notifications:
 
     def _metrics(self, file: Path, snapshot: Snapshot) -> Callable[[], None]:
         """What the main thread knows is taken now; the database is read later, beside it."""
-        live, ended, started_at = live_status(snapshot), self._tally.ended(), self._started_at
+        live, ended = live_status(snapshot), self._tally.ended()
 
         def write() -> None:
             try:
                 with open_views(snapshot.store) as views:
                     overview = views.overview(time.time(), most=0)
-                metrics.write(file, metrics.render(live, overview, ended, started_at))
+                metrics.write(file, metrics.render(live, overview, ended, snapshot.started_at))
             except (OSError, StoreError) as error:
                 self._complain(f"the metrics cannot be written to {file}: {error}")
             else:
