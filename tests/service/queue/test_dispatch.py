@@ -511,6 +511,28 @@ def test_a_job_that_is_not_done_in_time_fails_and_the_others_lose_nothing(daemon
     assert daemon.pool.restart_in_s == 0.0
 
 
+def test_a_disk_that_shows_to_be_dead_after_a_timeout_keeps_its_rule_waiting(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker cannot be killed while the kernel holds it: the timeout comes first."""
+    daemon.rules = [replace(daemon.rules[0], timeout_s=HELD_S / 2)]
+    daemon.drop("a.png", "b.png")
+    worker = daemon.up()
+    monkeypatch.setattr(slots, "holds_any_thread", lambda _: True)
+    monkeypatch.setattr(worker, "kill", lambda: None)
+    dead = frozenset({daemon.pool.in_flight[1].order.source})
+    monkeypatch.setattr(dispatch, "find_unresponsive", lambda _paths, _limit_s: dead)
+    ended = threading.Thread(target=lambda: None)
+    monkeypatch.setattr(dispatch, "ask_until_it_answers", lambda _: ended)
+    daemon.step()
+    daemon.step(HELD_S / 2 + 1)
+    daemon.step(HELD_S)
+    worker.die("killed by SIGKILL", -9)
+    assert daemon.states() == ["failed", "waiting"]
+    (pause,) = daemon.store._session.conn.execute("SELECT rule, reason FROM pause")
+    assert pause == ("photos", f"the disk of {next(iter(dead))} does not answer")
+
+
 # Rest
 
 

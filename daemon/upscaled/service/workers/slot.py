@@ -169,8 +169,10 @@ class WorkerSlot:
         self._end(worker, _Kill(at, f"hung: {why}, and was ended", held=held))
 
     def _end(self, worker: Executor, kill: _Kill) -> None:
-        # The first reason is the true one; the time counts from the first try.
-        self._kill = self._kill or kill
+        # The first reason is the true one; the time counts from the first try. That it was a disk
+        # may show later: the kernel lets nobody go whom it holds.
+        before = self._kill
+        self._kill = kill if before is None else replace(before, held=before.held or kill.held)
         worker.kill()
 
     def _is_idle_at(self, now: float) -> bool:
