@@ -76,13 +76,17 @@ def tree(tmp_path: Path) -> Path:
     for number in range(measure.MOST_MODULES + 1):
         (package / "heap" / f"m{number}.py").write_text("")
     (package / "heap" / "a.py").write_text("class Same: ...\n")
+    (package / "heap" / "__init__.py").write_text("from .m0 import f\n")
+    (package / "heap" / "m0.py").write_text("from . import m1\n")
+    (package / "heap" / "m1.py").write_text("from ..heap.m0 import f\n")
     return tmp_path
 
 
 def test_the_measure_finds_what_it_is_for(tree: Path) -> None:
     found = measure.measure(tree)
-    assert found.circles == [["upscaled.a", "upscaled.b"]]
+    by_dots = ["upscaled.heap.m0", "upscaled.heap.m1"]
+    assert found.circles == [["upscaled.a", "upscaled.b"], by_dots]
     assert found.large_folders == {"upscaled.heap": measure.MOST_MODULES + 2}
     assert found.file_names_twice == {"a": ["upscaled.a", "upscaled.heap.a"]}
     assert found.class_names_twice == {"Same": ["upscaled.b", "upscaled.heap.a"]}
-    assert found.small_with_one_importer == ["upscaled.a", "upscaled.b"]
+    assert found.small_with_one_importer == ["upscaled.a", "upscaled.b", "upscaled.heap.m1"]

@@ -59,11 +59,20 @@ class Tree:
         for node in ast.walk(self.trees[module]):
             if isinstance(node, ast.Import):
                 found |= {name.name for name in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                whole = {f"{node.module}.{name.name}" for name in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                source = self._source(module, node)
+                whole = {f"{source}.{name.name}" for name in node.names}
                 modules = whole & self.texts.keys()
-                found |= modules | ({node.module} if whole - modules else set())
+                found |= modules | ({source} if whole - modules else set())
         return (found & self.texts.keys()) - {module}
+
+    def _source(self, module: str, node: ast.ImportFrom) -> str:
+        """What is imported from, by its absolute name."""
+        parts = module.split(".")
+        # One dot in a package is the package itself, in a module that which holds it.
+        up = node.level - (module in self.is_package)
+        above = parts[: len(parts) - up] if node.level else []
+        return ".".join([*above, *filter(None, [node.module])])
 
     def functions(self) -> Iterator[int]:
         for tree in self.trees.values():
