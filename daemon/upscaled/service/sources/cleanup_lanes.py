@@ -28,7 +28,7 @@ def lane_of(pending: SourceCleanup) -> Lane:
 
 
 class CleanupLanes:
-    """`submit` and `glance` are for the supervisor's thread, which never waits for them."""
+    """`submit` and `check_unchanged` are for the main thread, which never waits for them."""
 
     def __init__(
         self,
