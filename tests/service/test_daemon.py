@@ -414,7 +414,7 @@ def die_in(monkeypatch: pytest.MonkeyPatch, where: Any, name: str, when: threadi
         (
             watch_inbox.Inbox,
             "_round",
-            r"^nobody watches .* any more: the watching thread ended \(RuntimeError: a bug\)$",
+            r"^.* is no longer watched: the watching thread ended \(RuntimeError: a bug\)$",
         ),
     ],
     ids=["control", "sources", "inbox"],

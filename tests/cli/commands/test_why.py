@@ -362,7 +362,7 @@ def test_each_rule_that_takes_a_file_tells_of_its_own_job(
     assert one["rules"] == both["rules"] == ["photos", "also"]
     assert [line.split(" (")[0] for line in one["told"]] == [
         "job 1 waits in the queue",
-        "nobody watches: the daemon is not running",
+        "the daemon is not running",
     ]
     assert [line.split(" (")[0] for line in both["told"]] == [
         "job 2 waits in the queue",

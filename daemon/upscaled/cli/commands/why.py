@@ -147,7 +147,7 @@ def _no_job_yet(
     try:
         trouble = of_daemon(ask(dirs, Request("status")), rule, found.path)
     except DaemonNotRunning:
-        trouble = "nobody watches: the daemon is not running (start it: upscaled up)"
+        trouble = "the daemon is not running (start it: upscaled up)"
     except ControlError as error:
         trouble = f"the daemon cannot be asked: {error.message}"
     return NoJobYet(rule.name, rule.settle_s, age_s, trouble)
