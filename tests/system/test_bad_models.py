@@ -46,8 +46,8 @@ def one_to_one(file: Path) -> None:
 
 
 BAD: dict[str, tuple[Callable[[Path], object], dict[str, Any], str]] = {
-    "nothing.pth": (lambda f: f.write_text("Dear diary,\n"), {}, "damaged or is no model"),
-    "cut.pth": (truncated, {}, "damaged or is no model"),
+    "nothing.pth": (lambda f: f.write_text("Dear diary,\n"), {}, "damaged or not a model"),
+    "cut.pth": (truncated, {}, "damaged or not a model"),
     "cut.safetensors": (truncated_safetensors, {}, "cut short or damaged"),
     "harmful.pth": (
         lambda f: torch.save({"params": Harmful(f.with_name("was-run"))}, f),
