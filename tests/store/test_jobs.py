@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from support.builders import NOW, done
+from support.builders import DELIVERY, INBOX, NOW, RECIPE, arrival, done
 from upscaled.cause import Cause
 from upscaled.errors import StoreError, StoreTooNew
 from upscaled.outcomes import Cancelled, Failed, Retry, Snoozed, SourceFate
 from upscaled.store.jobs import Store
 from upscaled.store.schema import SCHEMA_VERSION
+from upscaled.store.views import open_views
 
 Queue = Any
 
@@ -61,6 +62,25 @@ def test_a_pause_of_the_environment_can_be_ended_or_made_firm_by_hand(queue: Que
     queue.store.record(queue.claim().job_id, Snoozed("disk full"), NOW)
     queue.store.pause("photos", "until I come back", NOW)
     assert queue.names(NOW + 1e9) == []
+
+
+def test_a_pause_made_firm_by_hand_is_about_the_environment_no_more(tmp_path: Path) -> None:
+    path = tmp_path / "upscaled.db"
+    store = Store.open(path)
+    store.admit("photos", INBOX, [arrival("a.png")], RECIPE, DELIVERY, now=NOW)
+    order = store.claim(store.ready(["photos"], NOW)[0], "me", NOW)
+    assert order is not None
+    snoozed = Snoozed("disk full", hint="make room", cause=Cause.DISK_FULL)
+    store.record(order.job_id, snoozed, NOW)
+    with open_views(path) as views:
+        (pause,) = views.pauses()
+    assert (pause.cause, pause.code, pause.hint) == ("environment", "disk-full", "make room")
+    store.pause("photos", "holidays", NOW)
+    store.close()
+    with open_views(path) as views:
+        (pause,) = views.pauses()
+    assert (pause.cause, pause.reason) == ("user", "holidays")
+    assert (pause.code, pause.hint) == (None, None)
 
 
 def test_retry_brings_back_what_failed_with_its_counts_at_zero(queue: Queue) -> None:

@@ -25,7 +25,7 @@ class ByHand(InSession):
             conn.execute(
                 "INSERT INTO pause (rule, cause, reason, since) VALUES (?, 'user', ?, ?) "
                 "ON CONFLICT (rule) DO UPDATE SET cause = 'user', reason = excluded.reason, "
-                "until = NULL",
+                "code = NULL, hint = NULL, until = NULL",
                 (rule, codec.printable(reason), now),
             )
 
