@@ -23,6 +23,8 @@ class RuleVerdict:
     reason: str
     origin: Origin | None = None
     """The line of the configuration that decided."""
+    is_outside: bool = False
+    """The file is in none of its inboxes."""
 
     def __str__(self) -> str:
         place = f" ({self.origin})" if self.origin else ""
@@ -51,10 +53,7 @@ class Match:
 
     @property
     def _inside(self) -> list[RuleVerdict]:
-        return [verdict for verdict in self.verdicts if verdict.reason != _ELSEWHERE]
-
-
-_ELSEWHERE = "the file is in none of its inboxes"
+        return [verdict for verdict in self.verdicts if not verdict.is_outside]
 
 
 def match(
@@ -115,8 +114,12 @@ def _ask(
         said.append(verdict)
         if verdict.takes:
             return candidate, said
-    origin = rule.origins.get("watch")
-    return None, said or [RuleVerdict(rule.name, takes=False, reason=_ELSEWHERE, origin=origin)]
+    return None, said or [_outside(rule)]
+
+
+def _outside(rule: RuleSettings) -> RuleVerdict:
+    reason, origin = "the file is in none of its inboxes", rule.origins.get("watch")
+    return RuleVerdict(rule.name, takes=False, reason=reason, origin=origin, is_outside=True)
 
 
 def judge(

@@ -1,7 +1,6 @@
 """From a look at a file to a settled file, delivered once. One thread."""
 
 import os
-import stat
 from pathlib import Path
 
 from upscaled.clock import Clock
@@ -96,8 +95,7 @@ class Candidates:
         except OSError:
             return None  # what is still there is found by the next scan
         look = self.look(path, status)
-        readable_folder = stat.S_ISDIR(status.st_mode) and look.reject_reason == listing.FOLDER
-        return None if readable_folder and not ignore.is_image_like(path) else look
+        return None if look.is_open_folder and not ignore.is_image_like(path) else look
 
     def _is_reserved(self, settled: Settled) -> bool:
         """Whether an empty file holds the name for bytes that arrive under another."""

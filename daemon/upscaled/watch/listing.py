@@ -11,7 +11,6 @@ from upscaled.watch.settle import Look
 GONE = frozenset((errno.ENOENT, errno.ENOTDIR))
 SHUT = frozenset((errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP))
 """Errors of a folder that stay until somebody changes it; all others may pass."""
-FOLDER = "is a directory, not an image"
 
 
 def digest_of(status: os.stat_result) -> int:
@@ -74,10 +73,10 @@ class Listing:
             self.error = error
 
 
-def _odd(status: os.stat_result, reject_reason: str) -> Look:
+def _odd(status: os.stat_result, reject_reason: str, *, is_open_folder: bool = False) -> Look:
     # A directory's mtime changes with each file in it, a pipe's with each byte through it.
     mark = Fingerprint(status.st_dev, status.st_ino, 0, 0)
-    return Look(mark, reject_reason=reject_reason)
+    return Look(mark, reject_reason=reject_reason, is_open_folder=is_open_folder)
 
 
 def _look_at_folder(path: bytes, status: os.stat_result) -> Look:
@@ -86,7 +85,7 @@ def _look_at_folder(path: bytes, status: os.stat_result) -> Look:
     except OSError as error:
         if error.errno in SHUT:
             return shut_folder(status, error)
-    return _odd(status, FOLDER)
+    return _odd(status, "is a directory, not an image", is_open_folder=True)
 
 
 def _kind(mode: int) -> str:

@@ -37,6 +37,8 @@ class Look:
     fingerprint: Fingerprint
     links: int = 1
     reject_reason: str | None = None
+    is_open_folder: bool = False
+    """A folder that can be looked into; it is odd only as an image."""
 
     @property
     def digest(self) -> int:
