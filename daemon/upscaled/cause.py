@@ -9,6 +9,7 @@ from enum import StrEnum
 class Cause(StrEnum):
     # The picture
     BAD_RESULT = "bad-result"
+    EMPTY = "empty"
     ENOUGH_ALREADY = "enough-already"
     NOT_A_FILE = "not-a-file"
     TOO_LARGE = "too-large"

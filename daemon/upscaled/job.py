@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from upscaled.cause import Cause
 from upscaled.delivery import Delivery
 from upscaled.recipe import Recipe
 
@@ -49,13 +50,15 @@ class MountIdentity:
 class Arrival:
     """A settled file in an inbox.
 
-    `oddity` says why it can never be an image (a directory, a pipe …); such an arrival is
+    `reject_reason` says why it can never be an image (a directory, a pipe …); such an arrival is
     recorded as failed at once, so that a user sees why nothing happens to it.
     """
 
     path: Path
     fingerprint: Fingerprint
     reject_reason: str | None = None
+    reject_cause: Cause = Cause.NOT_A_FILE
+    """Of the rejection, where there is one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from support.builders import DELIVERY, INBOX, NOW, RECIPE, arrival, done
+from upscaled.cause import Cause
 from upscaled.job import Arrival, Fingerprint
 from upscaled.outcomes import Changed, Failed, Retry, Vanished
 from upscaled.recipe import OutputOptions
@@ -92,12 +93,14 @@ def test_again_queues_what_is_known(queue: Queue) -> None:
 
 def test_an_oddity_is_refused_once_and_never_runs(store: Store) -> None:
     odd = [arrival("pipe.png", reject_reason="a pipe"), arrival("a.png")]
+    odd.append(replace(odd[0], path=INBOX / "0.png", reject_cause=Cause.EMPTY))
     for _ in range(2):
         store.admit("photos", INBOX, odd, RECIPE, DELIVERY, now=NOW)
-    rows = store._session.conn.execute("SELECT path, state, reason FROM job ORDER BY id").fetchall()
+    rows = store._session.rows("SELECT path, state, cause, reason FROM job ORDER BY id")
     assert rows == [
-        (b"/inbox/pipe.png", "failed", "a pipe"),
-        (b"/inbox/a.png", "waiting", None),
+        (b"/inbox/pipe.png", "failed", "not-a-file", "a pipe"),
+        (b"/inbox/0.png", "failed", "empty", "a pipe"),
+        (b"/inbox/a.png", "waiting", None, None),
     ]
 
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from support.fakes import FakeClock
+from upscaled.cause import Cause
 from upscaled.job import Arrival
 from upscaled.watch.candidates import Candidates
 from upscaled.watch.settle import EMPTY_FACTOR, Hint
@@ -47,3 +48,18 @@ def test_a_file_that_became_a_folder_is_dropped_unless_it_is_called_like_an_imag
     assert odd.path == tmp_path / "holiday.png"
     assert odd.reject_reason == "is a directory, not an image"
     assert len(scene.candidates) == 0
+
+
+def test_an_empty_file_is_told_from_what_is_no_file(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    (tmp_path / "empty.png").touch()
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "whole.png").write_bytes(b"bytes")
+    for name in ("empty.png", "pipe.png", "whole.png"):
+        scene.consider(name)
+
+    found = {arrival.path.stem: arrival for arrival in scene.arrivals()}
+
+    assert found["empty"].reject_cause == Cause.EMPTY
+    assert found["pipe"].reject_cause == Cause.NOT_A_FILE
+    assert found["whole"].reject_reason is None

@@ -33,7 +33,7 @@ WHERE state = 'waiting'
 _REFUSE = f"""
 INSERT INTO job (rule, path, relative, {FINGERPRINT}, recipe_id, state, cause, reason,
                  queued_at, finished_at)
-SELECT ?, ?, ?, ?, ?, ?, ?, ?, 'failed', '{Cause.NOT_A_FILE}', ?, ?, ?
+SELECT ?, ?, ?, ?, ?, ?, ?, ?, 'failed', ?, ?, ?, ?
 WHERE ? OR NOT EXISTS ({_KNOWN})
 """
 
@@ -79,7 +79,8 @@ class Arrivals(InSession):
                 if arrival.reject_reason is None:
                     admitted.append((*key, priority, now, *known))
                 else:
-                    refused.append((*key, codec.printable(arrival.reject_reason), now, now, *known))
+                    reason = codec.printable(arrival.reject_reason)
+                    refused.append((*key, arrival.reject_cause, reason, now, now, *known))
             conn.executemany(_REFUSE, refused)
             return conn.executemany(_ADMIT, admitted).rowcount if admitted else 0
 

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from upscaled.cause import Cause
 from upscaled.clock import Clock
 from upscaled.filesystem.open_writers import is_open_for_writing
 from upscaled.job import Arrival
@@ -70,11 +71,10 @@ class Candidates:
         return ready
 
     def arrival(self, settled: Settled) -> Arrival:
-        look = settled.look
-        reject_reason = look.reject_reason
-        if reject_reason is None and look.fingerprint.size_bytes == 0:
-            reject_reason = "is empty (0 bytes)"
-        return Arrival(self._full(settled.path), look.fingerprint, reject_reason)
+        look, path = settled.look, self._full(settled.path)
+        if look.reject_reason is None and look.fingerprint.size_bytes == 0:
+            return Arrival(path, look.fingerprint, "is empty (0 bytes)", Cause.EMPTY)
+        return Arrival(path, look.fingerprint, look.reject_reason)
 
     def delivered(self, settled: Settled) -> None:
         self.seen.put(*split(settled.path), settled.look.digest)
