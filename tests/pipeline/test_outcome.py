@@ -74,6 +74,13 @@ def test_each_error_has_its_outcome(error: Exception, outcome: object) -> None:
     assert outcome_of(error) == outcome
 
 
+def test_trouble_with_the_source_has_the_cause_that_the_system_gives() -> None:
+    trouble = errors.EnvironmentTrouble("cannot read a.png")
+    trouble.__cause__ = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    expected = Snoozed("cannot read a.png", whole_rule=False, cause=Cause.NO_PERMISSION)
+    assert outcome_of(trouble) == expected
+
+
 def test_a_lost_device_ends_the_worker_not_the_job() -> None:
     error = errors.DeviceLost("cuda")
     with pytest.raises(errors.DeviceLost) as caught:

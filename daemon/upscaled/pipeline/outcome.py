@@ -50,7 +50,8 @@ def outcome_of(error: Exception) -> Outcome:  # noqa: C901, PLR0911, PLR0912 (a 
         case errors.DiskMissing():
             return Snoozed(error.message, hint=error.hint, cause=error.cause)
         case errors.EnvironmentTrouble() | errors.OutOfMemory():
-            return Snoozed(error.message, whole_rule=False, hint=error.hint, cause=error.cause)
+            cause = _cause_of(error.__cause__, error.cause)
+            return Snoozed(error.message, whole_rule=False, hint=error.hint, cause=cause)
         case errors.ModelError() | errors.DeviceError():
             # The rule's own trouble: mended by changing the rule or the file, then it goes on.
             return Snoozed(error.message, hint=error.hint, cause=error.cause)
@@ -78,7 +79,7 @@ def outcome_of(error: Exception) -> Outcome:  # noqa: C901, PLR0911, PLR0912 (a 
             )
         case OSError():
             name = f" {error.filename}" if error.filename else ""
-            cause = _CAUSES.get(error.errno or 0, Cause.CANNOT_WRITE)
+            cause = _cause_of(error, Cause.CANNOT_WRITE)
             return Snoozed(f"cannot write{name}: {error.strerror or error}", cause=cause)
         case _:
             return Failed(
@@ -86,6 +87,11 @@ def outcome_of(error: Exception) -> Outcome:  # noqa: C901, PLR0911, PLR0912 (a 
                 "please report it, with the log: journalctl --user -u upscaled",
                 Cause.BUG,
             )
+
+
+def _cause_of(error: BaseException | None, otherwise: Cause) -> Cause:
+    """What the system's number says, where it says something."""
+    return _CAUSES.get(error.errno or 0, otherwise) if isinstance(error, OSError) else otherwise
 
 
 def is_foreseen(error: Exception) -> bool:
