@@ -7,7 +7,9 @@ from upscaled import errors
 from upscaled.cause import OF_MODEL, Cause
 from upscaled.service.status.problem import ProblemCode
 
-PAGE = (Path(__file__).parents[1] / "docs" / "monitoring.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "monitoring.md").read_text(encoding="utf-8")
+MODULES = ROOT / "daemon" / "upscaled"
 
 
 def listed(header: str) -> list[str]:
@@ -18,6 +20,13 @@ def listed(header: str) -> list[str]:
 def test_the_documentation_lists_each_cause_and_problem_once() -> None:
     assert sorted(listed("cause | why")) == sorted(Cause)
     assert sorted(listed("code | what is wrong")) == sorted(ProblemCode)
+
+
+def test_each_code_is_given_by_somebody() -> None:
+    source = "\n".join(path.read_text(encoding="utf-8") for path in MODULES.rglob("*.py"))
+    used = set(re.findall(r"\b(Cause|ProblemCode)\.([A-Z_]+)\b", source))
+    codes = {(type(code).__name__, code.name) for code in (*Cause, *ProblemCode)}
+    assert used == codes
 
 
 def test_models_that_keep_a_rule_waiting_have_causes_of_their_own() -> None:

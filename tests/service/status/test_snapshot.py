@@ -82,7 +82,12 @@ def test_each_trouble_has_its_code() -> None:
         ),
         source_troubles=("a.png cannot be deleted",),
         hook_troubles=("on_done of rule photos failed",),
-        inboxes=(replace(INBOX, reason="no inotify", watched_by="missing"),),
+        inboxes=(
+            replace(INBOX, reason="it is gone", watched_by="missing"),
+            replace(INBOX, reason="its disk has not answered for 9 s", is_held=True),
+            replace(INBOX, reason="no inotify", watched_by="polled"),
+            replace(INBOX, reason="on NFS", watched_by="polled", is_well=True),
+        ),
     )
     found = {problem.code: problem for problem in problems(troubled)}
     assert set(found) == {
@@ -92,8 +97,11 @@ def test_each_trouble_has_its_code() -> None:
         ProblemCode.WORKER_RESTARTING,
         ProblemCode.SOURCE_STUCK,
         ProblemCode.HOOK_FAILED,
+        ProblemCode.INBOX_MISSING,
+        ProblemCode.INBOX_SILENT,
         ProblemCode.INBOX_UNWATCHED,
     }
+    assert "no inotify" in found[ProblemCode.INBOX_UNWATCHED].what
     assert found[ProblemCode.MODEL_UNUSABLE].subject == "m"
     assert found[ProblemCode.MODEL_UNUSABLE].hint == "pull it again"
     assert found[ProblemCode.WORKER_RESTARTING].subject == "cpu"

@@ -111,10 +111,17 @@ def problems(snapshot: Snapshot) -> Iterator[Problem]:
     for view in snapshot.inboxes:
         if view.reason is not None and not view.is_well:
             yield Problem(
-                ProblemCode.INBOX_UNWATCHED,
+                _inbox_code(view),
                 f"inbox {view.root}: {view.reason}",
                 "it is looked for by itself; to look now: upscaled scan",
             )
+
+
+def _inbox_code(view: InboxView) -> ProblemCode:
+    if view.is_held:
+        return ProblemCode.INBOX_SILENT
+    is_missing = view.watched_by == "missing"
+    return ProblemCode.INBOX_MISSING if is_missing else ProblemCode.INBOX_UNWATCHED
 
 
 def _of_worker(worker: WorkerView, rules: Sequence[RuleSettings]) -> Iterator[Problem]:

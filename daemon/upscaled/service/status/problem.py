@@ -9,11 +9,12 @@ from upscaled.text import printable
 class ProblemCode(StrEnum):
     """Stable, for programs and translations; `docs/monitoring.md` lists them."""
 
-    CONFIG_INVALID = "config-invalid"
     CONFIG_REFUSED = "config-refused"
     DAEMON_SILENT = "daemon-silent"
     DAEMON_OTHER_STORE = "daemon-other-store"
     HOOK_FAILED = "hook-failed"
+    INBOX_MISSING = "inbox-missing"
+    INBOX_SILENT = "inbox-silent"
     INBOX_UNWATCHED = "inbox-unwatched"
     MODEL_UNUSABLE = "model-unusable"
     RULE_WAITS = "rule-waits"
