@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from support.builders import DELIVERY, INBOX, NOW, RECIPE, arrival, done, result
+from upscaled.cause import Cause
 from upscaled.errors import StoreError, StoreTooNew
-from upscaled.outcomes import Failed, Retry, Snoozed
+from upscaled.outcomes import Failed, Interrupted, Retry, Snoozed, SourceFate
 from upscaled.store import views
 from upscaled.store.jobs import Store
 from upscaled.store.version import SCHEMA_VERSION
-from upscaled.store.views import Overview, PauseView, RuleCounts, Views, open_views
+from upscaled.store.views import HistoryView, Overview, PauseView, RuleCounts, Views, open_views
 
 Queue = Any
 DAY_S = 86_400
@@ -44,7 +45,7 @@ def test_every_state_is_counted_and_listed(queue: Queue, path: Path) -> None:
     with open_views(path) as views:
         seen = views.overview(NOW)
         assert views.job(first.job_id) == seen.recent[0]
-        assert [event for _, event, _ in views.history(first.job_id)] == ["claimed", "done"]
+        assert [past.event for past in views.history(first.job_id)] == ["claimed", "done"]
     assert seen.rules == {
         "photos": RuleCounts(waiting=1, running=1, done=2, done_day=1, failed=1),
         "scans": RuleCounts(waiting=1),
@@ -67,6 +68,24 @@ def test_pauses_are_seen_with_their_cause(queue: Queue, path: Path) -> None:
         photos, scans = views.overview(NOW).pauses
     assert (photos.rule, photos.cause, photos.reason) == ("photos", "environment", "disk full")
     assert scans == PauseView("scans", "user", "holidays", NOW, None)
+
+
+def test_what_happened_to_a_job_is_told_with_its_causes(queue: Queue, path: Path) -> None:
+    queue.drop("a.png")
+    queue.store.record(queue.claim().job_id, Interrupted(), NOW)
+    job_id = queue.claim().job_id
+    queue.store.record(job_id, Failed("damaged", cause=Cause.UNREADABLE), NOW)
+    queue.store.disposed(job_id, NOW, SourceFate(Cause.TRASHED, "thrown away"))
+    with open_views(path) as views:
+        past = views.history(job_id)
+    assert [(each.event, each.cause) for each in past] == [
+        ("claimed", None),
+        ("interrupted", "interrupted"),
+        ("claimed", None),
+        ("failed", "unreadable"),
+        ("source", "trashed"),
+    ]
+    assert past[-1] == HistoryView(NOW, "source", "thrown away", "trashed")
 
 
 def test_no_more_than_asked_for_is_listed_newest_first(queue: Queue, path: Path) -> None:

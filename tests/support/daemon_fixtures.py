@@ -236,7 +236,7 @@ class Daemon:
 
     def events(self, job: JobView) -> list[str]:
         with open_views(self.dirs.store) as views:
-            return [event for _, event, _ in views.history(job.id)]
+            return [past.event for past in views.history(job.id)]
 
     def results(self, folder: Path | None = None) -> list[str]:
         """Every file in the output folder, unfinished ones too."""

@@ -91,7 +91,7 @@ class Endings(InSession):
                 self._snooze(job_id, rule, outcome, now)
             case Interrupted():
                 self.give_back(job_id, now, None, uncounted=True)
-                self._session.note(job_id, now, "interrupted")
+                self._session.note(job_id, now, "interrupted", cause=Cause.INTERRUPTED)
             case Changed() | Vanished():
                 changed = isinstance(outcome, Changed)
                 why = "the source changed" if changed else "the source is gone"

@@ -67,6 +67,16 @@ class PauseView(NamedTuple):
     hint: str | None = None
 
 
+class HistoryView(NamedTuple):
+    """Something that happened to a job."""
+
+    at: float
+    event: str
+    detail: str | None = None
+    cause: str | None = None
+    """A code of `upscaled.cause`, where the event has one."""
+
+
 class Overview(NamedTuple):
     rules: Mapping[str, RuleCounts] = MappingProxyType({})
     running: tuple[JobView, ...] = ()
@@ -146,14 +156,13 @@ class Views:
         found = self._jobs("WHERE id = ?", (_known_range(job_id),))
         return found[0] if found else None
 
-    def history(self, job_id: int) -> tuple[tuple[float, str, str | None], ...]:
-        """(when, event, detail), oldest first."""
-        return tuple(
-            self._conn.execute(
-                "SELECT at, event, detail FROM history WHERE job_id = ? ORDER BY id",
-                (_known_range(job_id),),
-            )
+    def history(self, job_id: int) -> tuple[HistoryView, ...]:
+        """Oldest first."""
+        rows = self._conn.execute(
+            "SELECT at, event, detail, cause FROM history WHERE job_id = ? ORDER BY id",
+            (_known_range(job_id),),
         )
+        return tuple(HistoryView(*row) for row in rows)
 
     def _counts(self, now: float) -> dict[str, RuleCounts]:
         counts: dict[str, dict[str, int]] = {}

@@ -18,7 +18,7 @@ from upscaled.cli.screens.job_lines import job_lines
 from upscaled.cli.screens.job_tables import failed_lines, queue_lines
 from upscaled.cli.screens.layout import Line
 from upscaled.service.status.report import job_report, jobs_report
-from upscaled.store.views import JobView
+from upscaled.store.views import HistoryView, JobView
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 NOW = 1_800_000_000.0
@@ -70,18 +70,18 @@ WAITING = BROKEN._replace(
 )
 RUNNING = WAITING._replace(id=33, state="running", file=INBOX / "a.webp", reason=None, not_before=0)
 SAME = DONE._replace(id=40, duplicate_of=17, attempts=1, timings={}, figures={}, notes=())
-PAST: tuple[tuple[float, str, str | None], ...] = (
-    (NOW - 500, "claimed", "attempt 1"),
-    (NOW - 480, "worker died", "killed by SIGKILL (the kernel's OOM killer uses it)"),
-    (NOW - 345, "claimed", "attempt 2"),
-    (NOW - 300, "done", None),
+PAST = (
+    HistoryView(NOW - 500, "claimed", "attempt 1"),
+    HistoryView(NOW - 480, "worker died", "killed by SIGKILL (the kernel's OOM killer uses it)"),
+    HistoryView(NOW - 345, "claimed", "attempt 2"),
+    HistoryView(NOW - 300, "done"),
 )
-
+TOLD = HistoryView(NOW - 300, "failed", "x" * 200)
 
 Lay = Callable[[dict[str, Any], int, float], list[Line]]
 SCREENS: dict[str, tuple[Lay, dict[str, Any]]] = {
     "show-done": (job_lines, job_report(DONE, PAST)),
-    "show-failed": (job_lines, job_report(BROKEN, (*PAST[:3], (NOW - 300, "failed", "x" * 200)))),
+    "show-failed": (job_lines, job_report(BROKEN, (*PAST[:3], TOLD))),
     "show-waiting": (job_lines, job_report(WAITING, PAST[:2])),
     "show-same": (job_lines, job_report(SAME, ())),
     "queue": (queue_lines, jobs_report((RUNNING, WAITING), 4001)),

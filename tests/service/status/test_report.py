@@ -9,7 +9,7 @@ import pytest
 import upscaled
 from upscaled.service.status.problem import Problem, ProblemCode
 from upscaled.service.status.report import build_report, job_report
-from upscaled.store.views import JobView, Overview, PauseView, RuleCounts
+from upscaled.store.views import HistoryView, JobView, Overview, PauseView, RuleCounts
 
 JOB = JobView(
     id=7,
@@ -198,9 +198,15 @@ def test_problems_come_from_all_that_know_some() -> None:
 
 
 def test_a_job_is_told_with_its_history() -> None:
-    document = job_report(JOB, ((1.0, "claimed", "attempt 1"), (2.0, "done", None)))
+    past = HistoryView(1.0, "claimed", "attempt 1"), HistoryView(2.0, "source", "gone", "deleted")
+    document = job_report(JOB, past)
     assert set(document) == JOB_KEYS | {"schema_version", "history"}
-    assert document["history"][1] == {"at": 2.0, "event": "done", "detail": None}
+    assert document["history"][1] == {
+        "at": 2.0,
+        "event": "source",
+        "detail": "gone",
+        "cause": "deleted",
+    }
 
 
 def test_a_daemon_of_another_version_is_a_problem_with_what_to_do() -> None:

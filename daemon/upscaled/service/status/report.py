@@ -7,7 +7,7 @@ import upscaled
 from upscaled.cause import OF_MODEL
 from upscaled.service.status.problem import Problem, ProblemCode
 from upscaled.store.version import sqlite_version, wal_reset_bug
-from upscaled.store.views import JobView, Overview, PauseView, RuleCounts
+from upscaled.store.views import HistoryView, JobView, Overview, PauseView, RuleCounts
 from upscaled.text import printable
 
 SCHEMA_VERSION = 1
@@ -163,9 +163,9 @@ def _job(job: JobView) -> dict[str, Any]:
     }
 
 
-def job_report(job: JobView, history: tuple[tuple[float, str, str | None], ...]) -> dict[str, Any]:
+def job_report(job: JobView, history: tuple[HistoryView, ...]) -> dict[str, Any]:
     """The document behind `show --json`."""
-    events = [{"at": at, "event": event, "detail": detail} for at, event, detail in history]
+    events = [event._asdict() for event in history]
     return {"schema_version": SCHEMA_VERSION} | _job(job) | {"history": events}
 
 
