@@ -163,6 +163,8 @@ BAD = [
     "path = 'text'",
     "suspect = 2",
     "recipe_id = 99",
+    "cause = ''",
+    "cause = 'no rule takes it: it is gray'",
 ]
 
 
@@ -171,6 +173,17 @@ def test_the_schema_refuses_a_state_that_makes_no_sense(queue: Queue, change: st
     queue.drop("a.png")
     with pytest.raises(sqlite3.IntegrityError):
         queue.store._session.conn.execute(f"UPDATE job SET {change}")  # noqa: S608 (literals above)
+
+
+def test_the_schema_refuses_words_where_a_code_belongs(store: Store) -> None:
+    words = SourceFate("moved to /x", "moved to /x")  # type: ignore[arg-type]  # what it refuses
+    with pytest.raises(sqlite3.IntegrityError, match="CHECK"):
+        store.disposed(1, NOW, words)
+    with pytest.raises(sqlite3.IntegrityError, match="CHECK"):
+        store._session.conn.execute(
+            "INSERT INTO pause (rule, cause, reason, code, since) "
+            "VALUES ('photos', 'environment', 'disk full', 'disk full', 1)"
+        )
 
 
 def test_the_schema_refuses_a_second_live_job_for_one_file(queue: Queue) -> None:

@@ -158,14 +158,16 @@ def results_are_known(db: Database) -> None:
 def causes_are_codes(db: Database) -> None:
     """What was told by the wording of reasons and details is told by a code."""
     for table, column in (("job", "cause"), ("history", "cause"), ("pause", "code")):
-        db.conn.execute(f"ALTER TABLE {table} ADD COLUMN {column} TEXT")
+        # A code, not which: a new one then needs no migration.
+        is_code = f"CHECK ({column} <> '' AND {column} NOT GLOB '*[^a-z-]*')"
+        db.conn.execute(f"ALTER TABLE {table} ADD COLUMN {column} TEXT {is_code}")
     db.conn.execute("ALTER TABLE history ADD COLUMN place BLOB")  # where a source was moved to
     db.conn.execute("ALTER TABLE pause ADD COLUMN hint TEXT")
     # As the versions before worded it.
-    db.conn.execute(
-        "UPDATE job SET cause = 'no-rule' "
-        "WHERE state = 'cancelled' AND reason LIKE 'no rule takes it: %'"
-    )
+    for cause, reason in _OLD_REASONS:
+        db.conn.execute(
+            "UPDATE job SET cause = ? WHERE state = 'cancelled' AND reason LIKE ?", (cause, reason)
+        )
     for cause, detail in _OLD_DETAILS:
         db.conn.execute(
             "UPDATE history SET cause = ? "
@@ -178,6 +180,12 @@ def causes_are_codes(db: Database) -> None:
     )
 
 
+_OLD_REASONS = (
+    ("no-rule", "no rule takes it: %"),
+    ("by-hand", "forgotten by hand"),
+    ("source-changed", "the source changed"),
+    ("source-gone", "the source is gone"),
+)
 _OLD_DETAILS = (
     ("trashed", "moved to the trash"),
     ("moved", "moved to %"),
