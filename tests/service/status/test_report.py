@@ -197,6 +197,50 @@ def test_problems_come_from_all_that_know_some() -> None:
     assert "upscaled resume photos" in problems[2]["hint"]
 
 
+def waits(code: str | None, rule: str = "photos") -> Overview:
+    return Overview(pauses=(PauseView(rule, "environment", "it cannot be used", 1.0, 2.0, code),))
+
+
+@pytest.mark.parametrize(
+    ("overview", "shown"),
+    [
+        (waits("model-corrupt"), ["rule-waits"]),
+        (waits("model-unavailable"), ["rule-waits"]),
+        (waits("disk-full"), ["model-unusable", "rule-waits"]),
+        (waits("model-corrupt", "scans"), ["model-unusable", "rule-waits"]),
+        (waits(None), ["model-unusable", "rule-waits"]),
+        (Overview(), ["model-unusable"]),
+    ],
+)
+def test_an_unusable_model_is_told_once_by_the_rule_that_waits_for_it(
+    overview: Overview, shown: list[str]
+) -> None:
+    """By their codes: nothing in the words of the two agrees."""
+    model = Problem(
+        ProblemCode.MODEL_UNUSABLE, "m is damaged", "pull it", subject="m", rules=("photos",)
+    )
+    document = report(overview, LIVE | {"problems": [model.as_json()]})
+    assert [problem["code"] for problem in document["problems"]] == shown
+
+
+def test_problems_of_a_daemon_that_knew_no_codes_are_shown_as_they_are() -> None:
+    old = {"what": "model m cannot be used: damaged", "hint": None}
+    newer = {"code": "model-unusable", "what": "m", "hint": None, "rules": None}
+    document = report(waits("model-corrupt"), LIVE | {"problems": [old, newer]})
+    assert document["problems"][:2] == [old, newer]
+
+
+def test_the_hint_of_a_pause_is_the_problems_own() -> None:
+    pause = PauseView("photos", "environment", "full", 1.0, 2.0, "disk-full", "make room")
+    document = report(Overview(pauses=(pause,)), LIVE | {"problems": []})
+    (problem,) = document["problems"]
+    assert problem["what"] == "rule photos waits: full"
+    assert problem["hint"].startswith("make room; ")
+    assert (problem["cause"], problem["subject"]) == ("disk-full", "photos")
+    rule = next(rule for rule in document["rules"] if rule["name"] == "photos")
+    assert (rule["reason"], rule["hint"], rule["cause"]) == ("full", "make room", "disk-full")
+
+
 def test_a_job_is_told_with_its_history() -> None:
     past = HistoryView(1.0, "claimed", "attempt 1"), HistoryView(2.0, "source", "gone", "deleted")
     document = job_report(JOB, past)

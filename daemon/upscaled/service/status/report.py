@@ -115,7 +115,7 @@ def _once(live: dict[str, Any], overview: Overview) -> list[dict[str, Any]]:
         problem
         for problem in live.get("problems", [])
         if problem.get("code") != ProblemCode.MODEL_UNUSABLE
-        or waiting.isdisjoint(problem.get("rules", ()))
+        or waiting.isdisjoint(problem.get("rules") or ())
     ]
 
 
