@@ -141,6 +141,16 @@ def test_what_its_rule_has_moved_away_stays_failed(
     assert queue.drop("a.png") == 1
 
 
+def test_each_method_is_done_by_whoever_repeats_it(store: Store) -> None:
+    """One that is not would end the daemon where the disk is full."""
+    repeated = store.repeated(lambda _: "repeated")
+    names = {name for name in dir(repeated) if not name.startswith("_")}
+    names -= {"store_id", "open", "in_memory", "repeated", "close"}
+    assert {"admit", "claim", "record", "adopt", "retry", "queue", "prune", "learned"} <= names
+    for name in names:
+        assert getattr(repeated, name)() == "repeated", name
+
+
 def test_figures_are_remembered_and_replaced(store: Store) -> None:
     store.learn("tile", "64", NOW)
     store.learn("tile", "128", NOW + 1)
