@@ -9,8 +9,8 @@ from upscaled.engine.device import (
     Device,
     cgroup_left_bytes,
     choose_device,
+    cpu_has_bf16,
     free_memory_bytes,
-    has_bf16_flag,
     has_kernels,
     in_use,
     is_lost,
@@ -58,15 +58,22 @@ def test_a_precision_that_the_network_lacks_is_refused_when_asked_for() -> None:
         ("", False),
     ],
 )
-def test_bf16_is_read_from_the_flags_of_the_cpu(cpuinfo: str, expected: bool) -> None:
-    assert has_bf16_flag(cpuinfo) is expected
+def test_bf16_is_read_from_the_flags_of_the_cpu(
+    cpuinfo: str, expected: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "cpuinfo").write_text(cpuinfo)
+    assert cpu_has_bf16(tmp_path / "cpuinfo") is expected
+
+
+def test_where_nothing_tells_of_the_cpu_it_has_no_bf16(tmp_path: Path) -> None:
+    assert not cpu_has_bf16(tmp_path / "none")
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_a_precision_that_the_cpu_lacks_is_refused_with_a_hint(
     precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(device, "_names", lambda *_: False)
+    monkeypatch.setattr(device, "_cpu_has", lambda *_: False)
     with pytest.raises(DeviceError, match=f"no {precision} instructions") as caught:
         choose_device("cpu", precision)
     assert "precision" in str(caught.value.hint)

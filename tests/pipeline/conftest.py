@@ -13,6 +13,8 @@ from support.fakes import NearestUpscaler
 from upscaled.job import ImageInfo, MountIdentity, Order
 from upscaled.outcomes import Done, Duplicate, Result
 from upscaled.pipeline import run
+from upscaled.pipeline.handoff import Prepared, Upscaled
+from upscaled.pipeline.protocols import Progress
 
 
 @dataclass
@@ -59,11 +61,19 @@ class Job:
         prepared = run.prepare(order, self.ledger, mark="mark")
         if isinstance(prepared, Done):
             return prepared
-        upscaled = run.upscale(
-            prepared, self.upscaler, progress=lambda *_: None, cancelled=lambda: False
-        )
+        upscaled = self.upscale(prepared)
         between()
         return run.deliver(upscaled, self.ledger, mark="mark")
+
+    def upscale(
+        self,
+        prepared: Prepared,
+        progress: Progress = lambda *_: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Upscaled:
+        """The device's part, for a recipe of one network."""
+        opened = run.open_stage(prepared.order, lambda _: self.upscaler)
+        return run.work(prepared, opened, progress=progress, cancelled=cancelled)
 
     def left(self) -> list[str]:
         """Every file below the output folder."""

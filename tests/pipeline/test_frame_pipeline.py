@@ -395,16 +395,14 @@ def test_progress_goes_over_all_frames_and_a_stop_between_two_leaves_nothing(job
     def progress(done: int, total: int) -> None:
         told.append(done / total)
 
-    run.upscale(prepared, job.upscaler, progress=progress, cancelled=lambda: False)
+    job.upscale(prepared, progress)
     assert told == sorted(told)
     assert (told[-1], job.upscaler.calls) == (1, 4)
     assert {0.25, 0.5, 0.75} <= set(told)
     job.upscaler.calls = 0
     told.clear()
     with pytest.raises(StopRequested):
-        run.upscale(
-            prepared, job.upscaler, progress=progress, cancelled=lambda: job.upscaler.calls == 2
-        )
+        job.upscale(prepared, progress, lambda: job.upscaler.calls == 2)
     assert job.left() == []
 
 

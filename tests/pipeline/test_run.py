@@ -205,7 +205,7 @@ def test_a_network_that_gives_no_picture_is_noticed(job: Job, broken: str) -> No
 def test_a_cancelled_upscale_says_so(job: Job) -> None:
     prepared = run.prepare(job.order(job.drop(noise())), job.ledger, mark="mark")
     with pytest.raises(StopRequested):
-        run.upscale(prepared, job.upscaler, progress=lambda *_: None, cancelled=lambda: True)
+        job.upscale(prepared, cancelled=lambda: True)
 
 
 # Twins
@@ -305,12 +305,7 @@ def test_an_image_that_is_large_enough_is_skipped_before_the_network(job: Job) -
 def test_progress_over_several_passes_only_grows(job: Job) -> None:
     told: list[float] = []
     prepared = run.prepare(job.order(job.drop(noise()), scale=8.0), job.ledger, mark="mark")
-    run.upscale(
-        prepared,
-        job.upscaler,
-        progress=lambda done, total: told.append(done / total),
-        cancelled=lambda: False,
-    )
+    job.upscale(prepared, lambda done, total: told.append(done / total))
     assert told == sorted(told)
     assert told[-1] == 1
     assert told[0] < 0.1

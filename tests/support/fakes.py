@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
 from upscaled import errors
-from upscaled.job import Order
-from upscaled.outcomes import Done, Interrupted, Result, Vanished
+from upscaled.job import ImageInfo, MountIdentity, Order
+from upscaled.outcomes import Done, Duplicate, Interrupted, Result, Vanished
 from upscaled.pipeline.protocols import Pixels, Progress
 from upscaled.service.status.systemd_notify import Notifier
 from upscaled.service.workers.executor import Deliver, Died, Said
@@ -158,3 +159,19 @@ class FakeExecutor:
                 self.die("exit code 0", 0)
             case _:
                 pass
+
+
+class NoLedger:
+    """A `Ledger` of no queue: nothing is known, nothing is remembered."""
+
+    def describe(self, job_id: int, image_info: ImageInfo) -> str | None:  # noqa: ARG002 (the seam)
+        return None
+
+    def identify(self, job_id: int, content_sha256: str) -> Duplicate | None:  # noqa: ARG002 (the seam)
+        return None
+
+    def announce(self, job_id: int, result: Result) -> None:
+        pass
+
+    def found(self, folder: Path, mount_identity: MountIdentity) -> None:
+        pass

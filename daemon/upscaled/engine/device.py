@@ -10,6 +10,7 @@ import torch
 
 from upscaled.errors import DeviceError, DeviceLost, UsageError
 
+_CPUINFO = Path("/proc/cpuinfo")
 _CPU_BF16_FLAGS = frozenset({"amx_bf16", "avx512_bf16", "bf16"})
 """x86 and (the last) ARM names in /proc/cpuinfo. Without them bf16 is emulated, and slow."""
 
@@ -198,25 +199,16 @@ def _best_dtype(where: torch.device) -> torch.dtype:
     return torch.bfloat16 if where.type == "cpu" and cpu_has_bf16() else torch.float32
 
 
-def cpu_has_bf16() -> bool:
-    return _cpu_has(_CPU_BF16_FLAGS)
+def cpu_has_bf16(cpuinfo: Path = _CPUINFO) -> bool:
+    return _cpu_has(_CPU_BF16_FLAGS, cpuinfo)
 
 
-def _cpu_has(any_of: frozenset[str]) -> bool:
+def _cpu_has(any_of: frozenset[str], cpuinfo: Path = _CPUINFO) -> bool:
     try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        text = cpuinfo.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return False
-    return _names(text, any_of)
-
-
-def has_bf16_flag(cpuinfo: str) -> bool:
-    """Whether the text of /proc/cpuinfo names bf16 instructions."""
-    return _names(cpuinfo, _CPU_BF16_FLAGS)
-
-
-def _names(cpuinfo: str, any_of: frozenset[str]) -> bool:
-    for line in cpuinfo.splitlines():
+    for line in text.splitlines():
         name, _, value = line.partition(":")
         if name.strip() in {"flags", "Features"}:
             return not any_of.isdisjoint(value.split())

@@ -26,7 +26,7 @@ from upscaled.output import durable, naming
 from upscaled.output.publish import sha256_of, stands
 
 MountOf = Callable[[Path], MountIdentity | None]
-OnFooting = Callable[[Path, MountIdentity], None]
+OnMount = Callable[[Path, MountIdentity], None]
 
 TAKEN_SUFFIX = ".source"
 _CHANGED = SourceFate(Cause.LEFT_ALONE, "changed since; left where it is")
@@ -58,7 +58,7 @@ def dispose(
     mark: str,
     taken_mark: str | None = None,
     mount_of: MountOf = lambda _: None,
-    found: OnFooting = lambda *_: None,
+    found: OnMount = lambda *_: None,
 ) -> SourceFate | None:
     """Do what the rule says; what came of it, None where the source is to stay.
 

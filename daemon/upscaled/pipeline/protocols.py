@@ -84,24 +84,8 @@ class Ledger(Protocol):
         ...
 
 
-class NoLedger:
-    """For `upscaled run`: nothing is queued, nothing is remembered."""
-
-    def describe(self, job_id: int, image_info: ImageInfo) -> str | None:  # noqa: ARG002 (the seam)
-        return None
-
-    def identify(self, job_id: int, content_sha256: str) -> Duplicate | None:  # noqa: ARG002 (the seam)
-        return None
-
-    def announce(self, job_id: int, result: Result) -> None:
-        pass
-
-    def found(self, folder: Path, mount_identity: MountIdentity) -> None:
-        pass
-
-
 class DecodeLimits(Protocol):
-    """Minds time and memory inside of its context; what it does about them is its own affair."""
+    """Limits the time and memory of decoding inside its context."""
 
     def over(self, order: Order, size_bytes: int) -> AbstractContextManager[Expect]:
         """While bytes of this job are decoded; what it gives is told of each frame to come."""
@@ -109,7 +93,7 @@ class DecodeLimits(Protocol):
 
 
 class NoDecodeLimits:
-    """For tests, and whoever minds it from outside."""
+    """None: for a caller that limits them from outside."""
 
     def over(
         self,
@@ -120,7 +104,7 @@ class NoDecodeLimits:
 
 
 def limited(frames: Frames, order: Order, guard: DecodeLimits) -> Iterator[Frame]:
-    """The frames, minded while they are decoded and not while they are worked on."""
+    """The frames, with limits while they are decoded but not while they are worked on."""
     stream = iter(frames)
     for width_px, height_px in frames.sizes_px:
         with guard.over(order, len(frames.content)) as expect:

@@ -32,10 +32,8 @@ from upscaled.pipeline.protocols import (
     DecodeLimits,
     Ledger,
     NoDecodeLimits,
-    NoLedger,
     Progress,
     Stage,
-    Upscaler,
     limited,
 )
 from upscaled.pipeline.provenance import refuse_own
@@ -47,14 +45,12 @@ from upscaled.recipe import IMAGE_QUALITY, Recipe
 
 __all__ = [
     "Ledger",
-    "NoLedger",
     "Opened",
     "Prepared",
     "Upscaled",
     "deliver",
     "open_stage",
     "prepare",
-    "upscale",
     "work",
 ]
 
@@ -66,7 +62,7 @@ def prepare(
 ) -> Prepared | Done:
     """Read and decode; or, where the same bytes were done before, the copied result.
 
-    `guard` minds all that is decoded, and nothing else.
+    `guard` limits what decoding may take, and nothing else.
 
     Raises:
         NotTaken: the picture is not what the rule asks for.
@@ -109,20 +105,6 @@ def _check_traits(order: Order, source: SourceFile, ledger: Ledger, guard: Decod
 def _frames(order: Order, source: SourceFile, guard: DecodeLimits) -> Frames:
     with guard.over(order, len(source.content)) as expect:
         return open_frames(source.content, round(order.recipe.source_limit_mp * 1e6), expect)
-
-
-def upscale(
-    prepared: Prepared,
-    upscaler: Upscaler,
-    *,
-    progress: Progress,
-    cancelled: Callable[[], bool],
-) -> Upscaled:
-    """`work` for a recipe of one network."""
-    recipe = prepared.order.recipe
-    opened = open_stage(prepared.order, lambda _: upscaler)
-    assert not recipe.stages  # noqa: S101  (a workflow has networks of its own)
-    return work(prepared, opened, progress=progress, cancelled=cancelled)
 
 
 def open_stage(order: Order, opened: Open) -> Opened:

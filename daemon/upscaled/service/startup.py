@@ -37,7 +37,7 @@ class Startup:
         dirs: Dirs,
         clock: Clock,
         notifier: Notifier,
-        mailbox: EventQueue,
+        events: EventQueue,
         *,
         waits: bool,
     ) -> None:
@@ -49,14 +49,14 @@ class Startup:
         self._notifier = notifier
         self._waits = waits
         self._retry = StoreRetry(
-            mailbox,
+            events,
             clock,
             is_urgent=lambda event: isinstance(event, ControlRequest | Signalled | ThreadCrashed),
             attend=self._attend,
             relieved=lambda: None,
         )
         self._server = Server(
-            dirs.socket, lambda request, reply: mailbox.put(ControlRequest(request, reply))
+            dirs.socket, lambda request, reply: events.put(ControlRequest(request, reply))
         )
 
     def enter(self, held: ExitStack) -> tuple[Store, Server] | None:

@@ -69,7 +69,7 @@ class DecodeGuard:
 
     @contextmanager
     def over(self, order: Order, size_bytes: int) -> Iterator[Expect]:
-        """Minds the job until it is left; each frame begins the time anew."""
+        """Enforces time and memory limits while decoding; the timer restarts for each frame."""
         name = printable(order.source.name)
         watch = _Watch(name, size_bytes, self._monotonic(), self._resident_bytes())
 

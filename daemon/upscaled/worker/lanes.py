@@ -101,7 +101,7 @@ class Lanes:
     ) -> None:
         """`ledger`: instead of the supervisor's, where there is none.
 
-        `guard` minds what decoding costs, as often as somebody lets it look.
+        `guard` limits what decoding may take; it looks whenever it is asked to.
         """
         self._guard = guard or DecodeGuard(_log.critical)
         self._residents = residents

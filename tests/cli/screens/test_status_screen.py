@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from upscaled.cli.screens import out
-from upscaled.cli.screens.layout import Line, clip, clip_end, text_of, wrap
+from upscaled.cli.screens.layout import Line, clip, clip_end, wrap
 from upscaled.cli.screens.status_screen import MOST_LINES, status_lines
 from upscaled.service.status.problem import Problem, ProblemCode
 from upscaled.service.status.report import build_report
@@ -209,7 +209,7 @@ for _name, _report in REPORTS.items():
 
 
 def rows_of(lines: list[Line]) -> list[str]:
-    return [text_of(row).rstrip() for row in lines]
+    return ["".join(text for text, _ in row).rstrip() for row in lines]
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from support.fakes import NearestUpscaler
+from support.fakes import NearestUpscaler, NoLedger
 from upscaled.config.resolve.workflow_builder import StageGraph
 from upscaled.config.resolve.workflows import with_flow
 from upscaled.delivery import Check, Delivery, Extra
@@ -88,11 +88,11 @@ def order(tmp_path: Path, photograph: Picture) -> Callable[..., Order]:
 
 
 def ordered(order: Order) -> Done:
-    prepared = run.prepare(order, run.NoLedger(), mark="t")
+    prepared = run.prepare(order, NoLedger(), mark="t")
     assert isinstance(prepared, run.Prepared)
     stage = run.open_stage(order, opened)
     worked = run.work(prepared, stage, progress=ignore, cancelled=never)
-    return run.deliver(worked, run.NoLedger(), mark="t")
+    return run.deliver(worked, NoLedger(), mark="t")
 
 
 def test_each_stage_gets_what_the_one_before_it_gave(photograph: Picture) -> None:

@@ -104,19 +104,19 @@ def test_a_file_that_cannot_be_written_leaves_nothing_behind(folder: Path) -> No
 
 
 def test_an_errand_that_fails_or_hangs_holds_up_nobody() -> None:
-    errands = LatestWinsTasks()
+    tasks = LatestWinsTasks()
     hanging, begun, done = threading.Event(), threading.Event(), threading.Event()
 
     def hang() -> None:
         begun.set()
         hanging.wait(30)
 
-    errands.submit("a", lambda: 1 / 0)  # type: ignore[arg-type,return-value]
-    errands.submit("b", hang)
+    tasks.submit("a", lambda: 1 / 0)  # type: ignore[arg-type,return-value]
+    tasks.submit("b", hang)
     assert begun.wait(30)
-    errands.submit("a", lambda: pytest.fail("replaced"))
-    errands.submit("a", done.set)
-    errands.stop(0.05)
+    tasks.submit("a", lambda: pytest.fail("replaced"))
+    tasks.submit("a", done.set)
+    tasks.stop(0.05)
     hanging.set()
     assert done.wait(30)
-    errands.stop(30)
+    tasks.stop(30)

@@ -22,10 +22,6 @@ def line(*words: str | Span) -> Line:
     return tuple((word, "") if isinstance(word, str) else word for word in words)
 
 
-def text_of(words: Line) -> str:
-    return "".join(text for text, _ in words)
-
-
 def cells(words: Line) -> int:
     return sum(cell_len(text) for text, _ in words)
 

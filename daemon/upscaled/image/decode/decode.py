@@ -39,7 +39,7 @@ MAX_INPUT_PX = 500_000_000
 
 
 Expect = Callable[[int], None]
-"""Told how many pixels are to be decoded next: for whoever minds the time that it takes."""
+"""Called with the number of pixels to be decoded next, from which a time limit follows."""
 
 
 def expect_any(_: int) -> None:

@@ -137,13 +137,13 @@ class LatestWinsTasks:
         self._due: dict[str, LatestWinsTask] = {}
         self._changed = threading.Condition()
         self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="errands", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="notifications", daemon=True)
         self._thread.start()
 
-    def submit(self, kind: str, errand: LatestWinsTask) -> None:
-        """Never blocks. `errand` takes the place of one of its kind that was not begun yet."""
+    def submit(self, kind: str, task: LatestWinsTask) -> None:
+        """Never blocks. `task` takes the place of one of its kind that was not begun yet."""
         with self._changed:
-            self._due[kind] = errand
+            self._due[kind] = task
             self._changed.notify()
 
     def stop(self, timeout_s: float) -> None:
@@ -154,11 +154,11 @@ class LatestWinsTasks:
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        while (errand := self._next()) is not None:
+        while (task := self._next()) is not None:
             try:
-                errand()
+                task()
             except Exception:  # noqa: BLE001 (none of them is worth the daemon)
-                _log.exception("an errand failed")
+                _log.exception("a task failed")
 
     def _next(self) -> LatestWinsTask | None:
         with self._changed:

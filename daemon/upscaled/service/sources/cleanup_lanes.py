@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from upscaled.clock import Clock
 from upscaled.job import Fingerprint, JobState, MountIdentity, Order
-from upscaled.output.source_cleanup import MountOf, OnFooting, dispose, fingerprint
+from upscaled.output.source_cleanup import MountOf, OnMount, dispose, fingerprint
 from upscaled.service.events import MountObserved, SourceCleaned, SourceReplaced
 from upscaled.store.jobs import SourceCleanup
 
@@ -58,7 +58,7 @@ class CleanupLanes:
         return MappingProxyType({key: words for key, words in found.items() if words is not None})
 
     def submit(self, pending: SourceCleanup) -> None:
-        """It is answered by `Disposed`."""
+        """It is answered by `SourceCleaned`."""
         self._lane(lane_of(pending)).take(pending)
 
     def check_unchanged(self, order: Order) -> None:
@@ -154,7 +154,7 @@ def attempt(
     pending: SourceCleanup,
     mark: str,
     mount_of: MountOf = lambda _: None,
-    found: OnFooting = lambda *_: None,
+    found: OnMount = lambda *_: None,
 ) -> SourceCleaned:
     """Do it; whatever is in the way comes back as trouble."""
     try:
